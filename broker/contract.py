@@ -1,0 +1,302 @@
+"""What others implement: adapters, and the small tools an adapter is handed."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, ClassVar, Protocol, Self
+
+import aiohttp
+from pydantic import BaseModel, ConfigDict
+
+from broker.clock import Clock
+from broker.model import Composed, Post, StepClass, Verb
+from broker.outcome import Finding, Outcome, Rejected
+
+
+class Unit(StrEnum):
+    """How a platform counts a text."""
+
+    CODE_POINTS = "code_points"
+    UTF16 = "utf16"
+    GRAPHEMES = "graphemes"
+    BYTES = "bytes"
+    EMOJI_BYTES = "emoji_bytes"
+    """Graphemes, but an emoji counts as its UTF-8 bytes (Threads)."""
+
+
+class Path(StrEnum):
+    """The network path to a platform: what a cut sea cable takes with it."""
+
+    INTERNATIONAL = "international"
+    DOMESTIC = "domestic"
+    OWN = "own"
+
+
+class Readers(StrEnum):
+    """Whether readers at home can open the platform."""
+
+    HOME = "home"
+    ABROAD = "abroad"
+
+
+@dataclass(frozen=True, slots=True)
+class TextLimit:
+    limit: int
+    unit: Unit = Unit.CODE_POINTS
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One call of a publish, in order; `job.keep(handle)` moves to the next."""
+
+    name: str
+    after_uncertain: StepClass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What an adapter declares about its platform. Every time and limit can be set per channel in the configuration."""
+
+    adapter: str
+    operator: str
+    """The company behind the platform; an outage of one operator is assumed to take all its channels."""
+    country: str
+    """ISO 3166 code of the operator's country."""
+    steps: tuple[Step, ...]
+    hosts: tuple[str, ...] = ()
+    login: str | None = None
+    """The identity that can be shut out, as far as several channels may share it."""
+    path: Path = Path.INTERNATIONAL
+    readers: Readers = Readers.HOME
+    own: bool = False
+    """Our own site or people: does not count as an outside operator."""
+    push: bool = False
+    """Rings a phone: only in reserve unless a route says otherwise."""
+    cost: str | None = None
+    """What one announcement costs, in words; None: nothing."""
+    text: TextLimit | None = None
+    abilities: frozenset[Verb] = frozenset({Verb.PROBE})
+    """Verbs offered beside `publish`; the engine asks for no others."""
+    usual: timedelta = timedelta(seconds=3)
+    """Usual time from sending to live."""
+    settle_for: timedelta = timedelta(minutes=15)
+    """How long after the last byte a list without our post proves nothing."""
+    first_look: timedelta = timedelta(seconds=5)
+    """From an uncertain answer to the first read-back; also how long a list usually lags."""
+    look_back: timedelta | None = timedelta(seconds=30)
+    """From live to the one read-back that finds silent drops; None: not looked."""
+    pending_for: timedelta = timedelta(hours=1)
+    key_lifetime: timedelta = timedelta(0)
+    """How long the platform keeps our key (class A)."""
+    probe_every: timedelta = timedelta(seconds=60)
+    connect_timeout: timedelta = timedelta(seconds=3)
+    total_timeout: timedelta = timedelta(seconds=15)
+    quick_retry: timedelta = timedelta(seconds=1)
+    backoff: timedelta = timedelta(seconds=2)
+    max_in_flight: int = 8
+    rate_per_s: float = 5.0
+    """Permits a second; also the burst, at least one."""
+
+    def adjusted(self, settings: ChannelSettings) -> Self:
+        """This profile with what the channel's configuration says otherwise."""
+        changes = {name: value for name in _ADJUSTABLE if (value := getattr(settings, name)) is not None}
+        return replace(self, **changes)
+
+    def step_class(self, step: int) -> StepClass:
+        return self.steps[min(step, len(self.steps) - 1)].after_uncertain
+
+
+class ChannelSettings(BaseModel):
+    """Settings every channel understands; an adapter's own model derives from it. Unknown keys are an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    adapter: str = ""
+    """Name of the entry point; the channel's own name unless said."""
+    domestic: bool | None = None
+    """Overrules the comparison of the operator's country with the agency's."""
+    operator: str | None = None
+    country: str | None = None
+    login: str | None = None
+    readers: Readers | None = None
+    path: Path | None = None
+    push: bool | None = None
+    usual: timedelta | None = None
+    settle_for: timedelta | None = None
+    first_look: timedelta | None = None
+    look_back: timedelta | None = None
+    pending_for: timedelta | None = None
+    key_lifetime: timedelta | None = None
+    probe_every: timedelta | None = None
+    connect_timeout: timedelta | None = None
+    total_timeout: timedelta | None = None
+    quick_retry: timedelta | None = None
+    backoff: timedelta | None = None
+    max_in_flight: int | None = None
+    rate_per_s: float | None = None
+
+
+_ADJUSTABLE = tuple(ChannelSettings.model_fields.keys() - {"adapter", "domestic"})
+
+
+class GateClosed(Exception):
+    """The run's lease is over, or the job was cancelled: nothing may leave this process."""
+
+
+class Gate(Protocol):
+    """Asked at the moment bytes leave, inside the write of the request's body."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether bytes may have left: after an error, False means `Unavailable`, True means `Uncertain`."""
+        ...
+
+    def enter(self) -> None:
+        """Lets the bytes go or raises `GateClosed`."""
+        ...
+
+
+Keep = Callable[[str], Awaitable[None]]
+
+
+@dataclass(slots=True, kw_only=True)
+class Job:
+    """One question or one attempt for one delivery. Adapters read it and call `keep`; nothing else writes it."""
+
+    announcement_id: str
+    reference: str
+    composed: Composed
+    key: str
+    """Idempotency key, the same for every attempt of this delivery."""
+    attempt: int
+    started_at: datetime
+    gate: Gate
+    store_handle: Keep = field(repr=False)
+    step: int = 0
+    handle: str | None = None
+    """What `keep` stored last, also by an earlier attempt or an earlier process."""
+    first_sent_at: datetime | None = None
+    """Start of the first attempt that may have got through: lists must reach back beyond it."""
+    platform_id: str | None = None
+    url: str | None = None
+    neighbour: str | None = None
+    """Platform id of a live post of ours near this one, which a complete list must show."""
+
+    async def keep(self, handle: str) -> None:
+        """Makes a finished step durable before the next one starts. Raises `GateClosed` on a lost lease."""
+        await self.store_handle(handle)
+        self.handle, self.step = handle, self.step + 1
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPair:
+    """A token with what renews it. Never printed."""
+
+    access: str = field(repr=False)
+    refresh: str | None = field(default=None, repr=False)
+    issued_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
+Refresh = Callable[[TokenPair], Awaitable[TokenPair | Outcome]]
+"""Trades a pair for the next one, or says what went wrong; `Uncertain` when the old one may be burned."""
+
+
+class Vault(Protocol):
+    """Keeps one channel's rotating token durable; one refresher at a time over all processes."""
+
+    async def pair(self, seed: TokenPair, refresh: Refresh) -> TokenPair:
+        """The pair to use now. Refreshed first when half of its life is over and the operator is not failing."""
+        ...
+
+    async def refused(self, access: str, refresh: Refresh) -> TokenPair | None:
+        """After the platform refused `access`: a newer pair, or None when there is none to be had."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What the composition root hands to an adapter."""
+
+    channel: str
+    session: aiohttp.ClientSession
+    clock: Clock
+    vault: Vault
+    agency: str = ""
+
+
+class Adapter(Protocol):
+    """One account on one platform. Holds no retry loop, no sleep, no global; raises only for a bug."""
+
+    Settings: ClassVar[type[ChannelSettings]]
+    profile: Profile
+
+    def __init__(self, settings: Any, tools: Tools) -> None: ...
+
+    def compose(self, post: Post) -> Composed:
+        """Exactly what readers will see; pure. Raises `ValueError` with what to change if it cannot be composed."""
+        ...
+
+    async def publish(self, job: Job) -> Outcome:
+        """Takes the next step or steps, resuming at `job.step` with `job.handle`."""
+        ...
+
+    async def confirm(self, job: Job) -> Finding:
+        """Whether a `Pending` post has become public."""
+        ...
+
+    async def find(self, job: Job) -> Finding:
+        """Whether an uncertain or live post can be read; by handle or id where there is one, else by list."""
+        ...
+
+    async def edit(self, job: Job) -> Outcome: ...
+
+    async def delete(self, job: Job) -> Finding:
+        """Takes `job.platform_id` away; `Absent` proves that it is gone."""
+        ...
+
+    async def probe(self) -> Outcome:
+        """Read-only and cheap: `Live` means the account and platform answer."""
+        ...
+
+    async def rehearse(self) -> Outcome:
+        """The fullest write that readers cannot see, removed afterwards."""
+        ...
+
+    async def close(self) -> None:
+        """Releases what the adapter opened itself; the shared session is not its own."""
+        ...
+
+
+class AdapterBase:
+    """Answers for verbs a platform does not offer; the profile declares which, so the engine never asks for these."""
+
+    Settings: ClassVar[type[ChannelSettings]] = ChannelSettings
+
+    async def confirm(self, job: Job) -> Finding:
+        return _not_offered(Verb.CONFIRM)
+
+    async def find(self, job: Job) -> Finding:
+        return _not_offered(Verb.FIND)
+
+    async def edit(self, job: Job) -> Outcome:
+        return _not_offered(Verb.EDIT)
+
+    async def delete(self, job: Job) -> Finding:
+        return _not_offered(Verb.DELETE)
+
+    async def rehearse(self) -> Outcome:
+        return _not_offered(Verb.REHEARSE)
+
+    async def close(self) -> None:
+        return None
+
+
+def _not_offered(verb: Verb) -> Outcome:
+    return Rejected("not_offered", f"this platform has no {verb}")
+
+
+Registry = Mapping[str, type[Adapter]]

@@ -1,0 +1,292 @@
+"""The values Loa speaks of: announcement, delivery, case, event. No I/O, no clock, no decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from broker.outcome import Cause, Seen
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+class State(StrEnum):
+    """Where one delivery stands; the moves between states are `broker.rules.delivery.MOVES`."""
+
+    STANDBY = "standby"
+    DUE = "due"
+    SENDING = "sending"
+    PENDING = "pending"
+    CHECKING = "checking"
+    LIVE = "live"
+    UNCONFIRMED = "unconfirmed"
+    REMOVED = "removed"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    SKIPPED = "skipped"
+    WITHDRAWN = "withdrawn"
+
+
+RESTING = frozenset(
+    {State.LIVE, State.UNCONFIRMED, State.REMOVED, State.FAILED, State.EXPIRED, State.SKIPPED, State.WITHDRAWN}
+)
+"""States that time alone does not leave."""
+
+
+class Status(StrEnum):
+    """What an announcement has come to; derived by `broker.rules.failover.status_of`."""
+
+    AWAITING_APPROVAL = "awaiting_approval"
+    SCHEDULED = "scheduled"
+    OPEN = "open"
+    REACHED = "reached"
+    PARTLY = "partly"
+    NOWHERE = "nowhere"
+    WITHDRAWN = "withdrawn"
+
+
+class Role(StrEnum):
+    """Why a channel is part of an announcement's route."""
+
+    POST_TO = "post_to"
+    STAND_IN = "stand_in"
+    RESERVE = "reserve"
+
+
+class Urgency(StrEnum):
+    ROUTINE = "routine"
+    URGENT = "urgent"
+
+
+class Verb(StrEnum):
+    """What is asked of an adapter."""
+
+    PUBLISH = "publish"
+    CONFIRM = "confirm"
+    FIND = "find"
+    PROBE = "probe"
+    EDIT = "edit"
+    DELETE = "delete"
+    REHEARSE = "rehearse"
+
+
+class StepClass(StrEnum):
+    """What may be done after an uncertain answer to one step of a publish (ARCHITECTURE.md, "After Uncertain")."""
+
+    INVISIBLE = "invisible"
+    """Nothing public can come of the step: repeat it freely (a container that was created and lost)."""
+    KEYED = "keyed"
+    """A: the platform keeps our key: the same bytes with the same key are safe within the key's lifetime."""
+    HANDLE = "handle"
+    """B by handle: the platform's own handle proves `Live` or `Absent`."""
+    LIST = "list"
+    """B by list: a list of our posts gives `Live` or `NotSeen`."""
+    NOTHING = "nothing"
+    """C: nobody can be asked; never repeated on our own."""
+
+
+class OnUnconfirmed(StrEnum):
+    """What a route does about a copy that may or may not be public."""
+
+    STAND_IN = "stand_in"
+    REPEAT = "repeat"
+    WAIT = "wait"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One sentence of the catalogue (`broker.rules.sentences`) with its arguments; rendered only when read."""
+
+    key: str
+    args: Mapping[str, Any] = NOTHING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What an agency hands in, validated and in NFC. Kept as sent."""
+
+    headline: str
+    body: str
+    route: str | None = None
+    external_id: str | None = None
+    author: str | None = None
+    link: str | None = None
+    language: str = "vi"
+    translations: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    media: tuple[str, ...] = ()
+    urgency: Urgency = Urgency.ROUTINE
+    send_at: datetime | None = None
+    expires_at: datetime | None = None
+    replaces: str | None = None
+    overrides: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """What an adapter composes from: one announcement as one channel sees it."""
+
+    announcement_id: str
+    reference: str
+    """For example `TVD-7QK2F9`; every text must carry it, because read-back looks for it."""
+    headline: str
+    body: str
+    agency: str
+    language: str
+    written_at: datetime
+    urgency: Urgency = Urgency.ROUTINE
+    author: str | None = None
+    link: str | None = None
+    """The agency's own article, if it named one."""
+    short_link: str | None = None
+    """Our page of this announcement (ends in the reference); None without a `site` channel."""
+    override: str | None = None
+    """The desk's own text for this channel instead of headline and body."""
+    late_mark: str | None = None
+    """Sentence that says when it was written; set on copies over 15 min late."""
+
+    @property
+    def reference_line(self) -> str:
+        """The line that carries the reference: the short link, or the bare reference."""
+        return self.short_link or self.reference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Composed:
+    """Exactly what readers of one channel will see; stored at accept and shown by previews."""
+
+    text: str
+    parts: Mapping[str, str] = field(default_factory=dict)
+    """Further fields of platforms that have several (title, description, html)."""
+    length: int = 0
+    """Counted as the platform counts, in `unit`."""
+    limit: int | None = None
+    unit: str = "code_points"
+    cut: str | None = None
+    """What was cut and why, in words; None when nothing was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One announcement on one channel. `attempt` guards writes; `tries` counts failures that cost one."""
+
+    announcement_id: str
+    channel: str
+    role: Role
+    state: State
+    composed: Composed
+    position: int = 0
+    """Order of writing in the route."""
+    serves: tuple[str, ...] = ()
+    """Channels of `post_to` this one may stand in for."""
+    attempt: int = 0
+    tries: int = 0
+    repeats: int = 0
+    """How often bytes that may have got through were sent again; more than 0 asks for a count of copies."""
+    asks: int = 0
+    """Questions asked in this state, for the backoff."""
+    step: int = 0
+    handle: str | None = None
+    next_at: datetime | None = None
+    """When this delivery is to be acted on; None: whenever its channel permits (due), or never (resting)."""
+    started_at: datetime | None = None
+    """When it first became `due`."""
+    sent_at: datetime | None = None
+    """Start of the last attempt whose bytes may have left."""
+    first_sent_at: datetime | None = None
+    """Start of the first such attempt: read-back must reach back beyond it."""
+    platform_id: str | None = None
+    url: str | None = None
+    live_at: datetime | None = None
+    seen: Seen | None = None
+    cause: Cause | None = None
+    reason: Reason | None = None
+
+    @property
+    def key(self) -> str:
+        """Idempotency key, the same for every attempt of this delivery."""
+        return f"{self.announcement_id}-{self.channel}"
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """Readers can see it on `operators` outside operators, `domestic` of them at home, `within` this time."""
+
+    operators: int
+    domestic: int
+    within: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutePlan:
+    """A route as it stood when the announcement was accepted; later edits of the configuration do not change it."""
+
+    name: str
+    post_to: tuple[str, ...]
+    stand_ins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    reserve: tuple[str, ...] = ()
+    goal: Goal
+    stand_in_after: timedelta = timedelta(seconds=15)
+    start_by: timedelta = timedelta(minutes=10)
+    late_copies: timedelta | None = timedelta(hours=3)
+    """How long a `post_to` channel owes its copy; None: never made late."""
+    on_unconfirmed: OnUnconfirmed = OnUnconfirmed.STAND_IN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """One accepted announcement. `epoch` grows with every change of owner and guards every write."""
+
+    id: str
+    agency: str
+    reference: str
+    draft: Draft
+    plan: RoutePlan
+    accepted_at: datetime
+    status: Status = Status.OPEN
+    complete: bool = False
+    """Every `post_to` channel is live."""
+    met_at: datetime | None = None
+    late: bool = False
+    """The goal was missed or met after its time."""
+    withdrawn_at: datetime | None = None
+    withdrawn_because: str | None = None
+    replaced_by: str | None = None
+    closed_at: datetime | None = None
+    owner: str | None = None
+    epoch: int = 0
+    wake_at: datetime | None = None
+    events: int = 0
+    """Number of the newest event."""
+
+    @property
+    def base_at(self) -> datetime:
+        """The moment all times of the route count from."""
+        return self.draft.send_at or self.accepted_at
+
+    @property
+    def goal_by(self) -> datetime:
+        return self.base_at + self.plan.goal.within
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An announcement with its deliveries, by channel in order of the route."""
+
+    announcement: Announcement
+    deliveries: Mapping[str, Delivery]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One change of course of one announcement, numbered from 1 without gaps."""
+
+    n: int
+    at: datetime
+    kind: str
+    """A delivery's new state, or `accepted`, `status`, `goal_met`, `goal_missed`, `withdrawn`."""
+    channel: str | None = None
+    reason: Reason | None = None
