@@ -1,0 +1,1 @@
+"""Loa, the communication resilience broker: its public names."""
