@@ -6,13 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Any
 
 from broker.outcome import Cause, Seen
-
-NOTHING: Mapping[str, str] = MappingProxyType({})
-
 
 class State(StrEnum):
     """Where one delivery stands; the moves between states are `broker.rules.delivery.MOVES`."""
@@ -102,7 +98,7 @@ class Reason:
     """One sentence of the catalogue (`broker.rules.sentences`) with its arguments; rendered only when read."""
 
     key: str
-    args: Mapping[str, Any] = NOTHING
+    args: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
