@@ -24,7 +24,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "$(PYTHON) has no venv module. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@echo "Setting up $(VENV): $$(grep -c '==' constraints.txt) pinned packages, about a minute the first time ..."
-	@$(PYTHON) -m venv --clear $(VENV)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) install -qq --require-hashes -r constraints.txt || { \
 	  echo "The packages could not be installed. Is a package index reachable? Run 'make venv' again." >&2; exit 1; }
 	@$(PIP) install -qq --no-deps --no-build-isolation -e .
@@ -41,7 +41,7 @@ check: $(STAMP)  ## What every commit must pass: format, lint, types, import ord
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m pytest -q tests/unit
 
 format: $(STAMP)  ## Format the code and apply the linter's safe repairs
