@@ -1,0 +1,33 @@
+"""`python -m adapters.emulators [--control-port N] [--options JSON] [name ...]` runs emulators by hand.
+
+Prints one line of JSON once all listen: {"control": "http://127.0.0.1:…", "platforms": {…}}.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+
+from adapters.emulators.control import EMULATORS, ControlError, Sandbox, run_sandbox
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m adapters.emulators", description="Platforms on loopback.")
+    parser.add_argument("names", nargs="*", metavar="name", help=f"which: {', '.join(EMULATORS)} (default: all)")
+    parser.add_argument("--control-port", type=int, default=0, help="port that steers them (default: any free one)")
+    parser.add_argument("--options", type=json.loads, default={}, help='JSON, such as {"facebook": {"lag": [0, 0]}}')
+    given = parser.parse_args()
+    try:
+        names = given.names or list(EMULATORS)
+        asyncio.run(run_sandbox(given.control_port, names, options=given.options, ready=_announce))
+    except (ControlError, TypeError, OSError) as error:
+        sys.exit(f"cannot run: {error}")
+
+
+def _announce(sandbox: Sandbox) -> None:
+    sys.stdout.write(json.dumps({"control": sandbox.control_url, "platforms": sandbox.platforms()}) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
