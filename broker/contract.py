@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from broker.clock import Clock
 from broker.model import Composed, Post, StepClass, Verb
-from broker.outcome import Finding, Outcome, Rejected
+from broker.outcome import Absent, Finding, Outcome, Rejected
 
 
 class Unit(StrEnum):
@@ -182,6 +182,8 @@ class Job:
     """Start of the first attempt that may have got through: lists must reach back beyond it."""
     platform_id: str | None = None
     url: str | None = None
+    count: bool = False
+    """`find` is to count copies: read the list even where an id is known, and name the younger ones in `Live.extra`."""
     neighbour: str | None = None
     """Platform id of a live post of ours near this one, which a complete list must show."""
 
@@ -240,8 +242,8 @@ class Adapter(Protocol):
         """Exactly what readers will see; pure. Raises `ValueError` with what to change if it cannot be composed."""
         ...
 
-    async def publish(self, job: Job) -> Outcome:
-        """Takes the next step or steps, resuming at `job.step` with `job.handle`."""
+    async def publish(self, job: Job) -> Outcome | Absent:
+        """Takes the next step or steps, resuming at `job.step` with `job.handle`; `Absent`: the handle is dead."""
         ...
 
     async def confirm(self, job: Job) -> Finding:

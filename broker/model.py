@@ -195,6 +195,8 @@ class Delivery:
     first_sent_at: datetime | None = None
     """Start of the first such attempt: read-back must reach back beyond it."""
     platform_id: str | None = None
+    extra: tuple[str, ...] = ()
+    """Platform ids of younger copies, found after a repeat; deleted where the platform lets us."""
     url: str | None = None
     live_at: datetime | None = None
     seen: Seen | None = None

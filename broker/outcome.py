@@ -64,6 +64,8 @@ class Live:
     platform_id: str
     url: str | None = None
     seen: Seen | None = None
+    extra: tuple[str, ...] = ()
+    """Platform ids of younger copies of the same announcement that a list showed beside this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ class Uncertain:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """Proved by the platform's own handle or id: nothing of ours is public. Only `confirm`, `find`, `delete`."""
+    """Proved by the platform's own handle or id: nothing of ours is public. As an answer to publish: start over."""
 
 
 @dataclass(frozen=True, slots=True)

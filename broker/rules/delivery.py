@@ -1,0 +1,368 @@
+"""`settle`: what becomes of one delivery after one answer. Implements table I and the publish table (docs/states.md).
+
+A failed question never changes a delivery's state; only its own publish, a proof, or time does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from zlib import crc32
+
+from broker.contract import Profile
+from broker.model import Delivery, OnUnconfirmed, Reason, State, StepClass, Verb
+from broker.outcome import (
+    Absent,
+    Cause,
+    Denied,
+    Fault,
+    Finding,
+    Live,
+    NotSeen,
+    Pending,
+    Rejected,
+    Throttled,
+    Unavailable,
+    Uncertain,
+    Unfinished,
+    bounded,
+)
+
+S = State
+MOVES: Mapping[State, frozenset[State]] = {
+    S.STANDBY: frozenset({S.DUE, S.SKIPPED, S.LIVE}),
+    S.DUE: frozenset({S.SENDING, S.FAILED, S.EXPIRED, S.SKIPPED, S.LIVE}),
+    S.SENDING: frozenset({S.LIVE, S.PENDING, S.DUE, S.CHECKING, S.FAILED, S.UNCONFIRMED}),
+    S.PENDING: frozenset({S.LIVE, S.FAILED, S.CHECKING, S.DUE, S.UNCONFIRMED}),
+    S.CHECKING: frozenset({S.LIVE, S.PENDING, S.DUE, S.SENDING, S.FAILED, S.SKIPPED, S.UNCONFIRMED}),
+    S.LIVE: frozenset({S.REMOVED, S.WITHDRAWN}),
+    S.UNCONFIRMED: frozenset({S.LIVE, S.DUE, S.FAILED}),
+    S.REMOVED: frozenset({S.LIVE}),
+    S.FAILED: frozenset({S.LIVE, S.DUE}),
+    S.EXPIRED: frozenset({S.LIVE}),
+    S.SKIPPED: frozenset({S.LIVE, S.DUE}),
+    S.WITHDRAWN: frozenset(),
+}
+"""The allowed moves; the diagram in docs/states.md shows the same, which a test compares."""
+
+TRIES = 3
+"""Tries per delivery and episode: one quick retry, two spread ones; then it waits for evidence (AWS, SRE retry budgets)."""
+REPEATS = 2
+"""Repeats after `NotSeen` before a person is asked instead."""
+LOOKS = 5
+"""Failed questions about a live copy before the look back is given up."""
+LONGEST_BACKOFF = timedelta(minutes=1)
+LONGEST_ASK = timedelta(minutes=10)
+BEFORE_SENT = timedelta(seconds=60)
+"""A list must reach back this far beyond the attempt's start, for clocks that differ."""
+COUNTS = (timedelta(minutes=1), timedelta(minutes=10))
+"""After any repeat, copies are counted at these ages of the live copy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the channel and the route say about one delivery."""
+
+    profile: Profile
+    on_unconfirmed: OnUnconfirmed
+    useful_until: datetime
+    """After this nothing is sent any more and no question is asked."""
+
+
+def settle(delivery: Delivery, verb: Verb, outcome: Finding, policy: Policy, now: datetime) -> Delivery:
+    """The delivery after this answer; itself, unchanged, when the answer says nothing about it. Pure."""
+    if isinstance(outcome, Live) and verb is not Verb.DELETE:
+        return _live(delivery, verb, outcome, policy, now)
+    match verb:
+        case Verb.PUBLISH if delivery.state in (S.SENDING, S.CHECKING):
+            return _published(delivery, outcome, policy, now)
+        case Verb.CONFIRM if delivery.state is S.PENDING:
+            return _confirmed(delivery, outcome, policy, now)
+        case Verb.FIND if delivery.state is S.CHECKING:
+            return _found(delivery, outcome, policy, now)
+        case Verb.FIND if delivery.state is S.LIVE:
+            return _looked_back(delivery, outcome, policy, now)
+        case Verb.DELETE if delivery.state is S.LIVE:
+            return _deleted(delivery, outcome, policy, now)
+        case _:
+            return delivery
+
+
+def begin(delivery: Delivery, policy: Policy, now: datetime) -> Delivery:
+    """The durable intent: this attempt is about to leave. `next_at` is when its silence itself becomes an answer."""
+    return replace(
+        delivery,
+        state=S.SENDING,
+        attempt=delivery.attempt + 1,
+        sent_at=now,
+        next_at=now + 2 * policy.profile.total_timeout,
+    )
+
+
+def unsent(delivery: Delivery, policy: Policy) -> Delivery:
+    """A `sending` whose bytes provably did not leave (closed gate, no slot): back where it was, not counted."""
+    return replace(delivery, state=_back(delivery, policy), next_at=delivery.sent_at)
+
+
+def _back(d: Delivery, policy: Policy) -> State:
+    """Where an attempt that certainly failed leads: keyed copies stay uncertain if an earlier attempt was."""
+    keyed = policy.profile.step_class(d.step) is StepClass.KEYED
+    return S.CHECKING if keyed and d.first_sent_at else S.DUE
+
+
+def verb_for(delivery: Delivery, policy: Policy, *, withdrawn: bool = False) -> Verb | None:
+    """What is to be asked or done when `next_at` has come; None: nothing."""
+    can = policy.profile.abilities
+    match delivery.state:
+        case S.DUE:
+            return Verb.PUBLISH
+        case S.CHECKING:
+            keyed = policy.profile.step_class(delivery.step) is StepClass.KEYED
+            return Verb.PUBLISH if keyed else Verb.FIND
+        case S.PENDING:
+            return Verb.CONFIRM
+        case S.LIVE if (withdrawn or delivery.extra) and Verb.DELETE in can:
+            return Verb.DELETE
+        case S.LIVE if Verb.FIND in can and not withdrawn:
+            return Verb.FIND
+        case _:
+            return None
+
+
+def by_time(delivery: Delivery, policy: Policy, now: datetime) -> Delivery:
+    """What time alone does to a delivery that was sent or is to be sent; stand-bys are `plan`'s."""
+    match delivery.state:
+        case S.DUE if now >= policy.useful_until:
+            return _to(delivery, S.EXPIRED, Reason("expired", {"until": _iso(policy.useful_until)}))
+        case S.SENDING if delivery.next_at is not None and now >= delivery.next_at:
+            return _published(delivery, Uncertain(Fault.SERVER, "no answer at all"), policy, now)
+        case S.PENDING if now >= (end := (delivery.sent_at or now) + policy.profile.pending_for):
+            return _to(delivery, S.UNCONFIRMED, Reason("unconfirmed_time", {"until": _iso(end)}), Cause.UNCLEAR)
+        case S.CHECKING if now >= (end := asked_until(delivery, policy)):
+            return _to(delivery, S.UNCONFIRMED, Reason("unconfirmed_time", {"until": _iso(end)}), Cause.UNCLEAR)
+        case _:
+            return delivery
+
+
+def time_limit(delivery: Delivery, policy: Policy) -> datetime | None:
+    """When `by_time` will next change this delivery."""
+    match delivery.state:
+        case S.DUE:
+            return policy.useful_until
+        case S.SENDING:
+            return delivery.next_at
+        case S.PENDING if delivery.sent_at:
+            return delivery.sent_at + policy.profile.pending_for
+        case S.CHECKING:
+            return asked_until(delivery, policy)
+        case _:
+            return None
+
+
+def asked_until(delivery: Delivery, policy: Policy) -> datetime:
+    """Until when an uncertain delivery is asked about: its useful time, at least `settle_for` and a look; keyed: its key's."""
+    sent = delivery.first_sent_at or delivery.sent_at or policy.useful_until
+    if policy.profile.step_class(delivery.step) is StepClass.KEYED:
+        return min(max(policy.useful_until, sent), sent + policy.profile.key_lifetime)
+    last_sent = delivery.sent_at or sent
+    return max(policy.useful_until, last_sent + policy.profile.settle_for + 2 * policy.profile.first_look)
+
+
+# publish
+
+
+def _published(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> Delivery:
+    match outcome:
+        case Pending(handle, check_after):
+            return _to(d, S.PENDING, Reason("pending"), handle=handle, next_at=now + bounded(check_after))
+        case Unfinished(handle, resume_after):
+            return _to(d, S.DUE, Reason("unfinished"), handle=handle, next_at=now + resume_after)
+        case Absent():
+            return _retry(replace(d, handle=None, step=0), Reason("absent"), None, policy, now)
+        case Unavailable(_, detail, retry_after):
+            return _retry(d, Reason("unavailable", {"detail": detail, "tries": d.tries + 1}), retry_after, policy, now)
+        case Throttled(retry_after):
+            at = now + bounded(retry_after)
+            return _to(d, _back(d, policy), Reason("throttled", {"until": _iso(at)}), Cause.LIMIT, next_at=at)
+        case Denied(detail):
+            return _to(d, _back(d, policy), Reason("denied", {"detail": detail}), Cause.ACCOUNT)
+        case Rejected(_, detail) if _back(d, policy) is S.CHECKING:
+            return _to(d, S.UNCONFIRMED, Reason("uncertain", {"detail": detail}), Cause.UNCLEAR)
+        case Rejected(code, detail):
+            return _to(d, S.FAILED, Reason("rejected", {"code": code, "detail": detail}), Cause.CONTENT)
+        case Uncertain():
+            return _uncertain(d, outcome, policy, now)
+        case _:
+            return d
+
+
+def _retry(d: Delivery, reason: Reason, asked: timedelta | None, policy: Policy, now: datetime) -> Delivery:
+    """Certainly not public: one quick retry, then spread ones; a channel that is down holds it longer by itself."""
+    tries = d.tries + 1
+    wait = policy.profile.quick_retry if tries == 1 else _spread(d) * _backoff(policy, tries)
+    if asked is not None:
+        wait = max(wait, bounded(asked))
+    return _to(d, _back(d, policy), reason, Cause.OUTAGE, tries=tries, next_at=now + wait)
+
+
+def _backoff(policy: Policy, tries: int) -> timedelta:
+    return policy.profile.backoff * 2 ** (tries - 1) if tries <= TRIES else LONGEST_BACKOFF
+
+
+def _spread(d: Delivery) -> float:
+    """Full jitter without randomness: from a quarter to one, different for each delivery and attempt."""
+    return 0.25 + 0.75 * crc32(f"{d.key}-{d.attempt}".encode()) / 2**32
+
+
+def _uncertain(d: Delivery, outcome: Uncertain, policy: Policy, now: datetime) -> Delivery:
+    crashed = outcome.fault is Fault.CRASH
+    reason = Reason("crash") if crashed else Reason("uncertain", {"detail": outcome.detail})
+    step = policy.profile.step_class(d.step)
+    if step is StepClass.INVISIBLE:
+        return _retry(d, reason, None, policy, now)
+    d = replace(d, first_sent_at=d.first_sent_at or d.sent_at or now, tries=d.tries + 1)
+    match step:
+        case StepClass.KEYED:
+            wait = policy.profile.quick_retry if d.tries == 1 else _spread(d) * _backoff(policy, d.tries)
+            return _to(d, S.CHECKING, reason, Cause.UNCLEAR, next_at=now + wait)
+        case StepClass.HANDLE | StepClass.LIST if Verb.FIND in policy.profile.abilities:
+            return _to(d, S.CHECKING, reason, Cause.UNCLEAR, next_at=now + policy.profile.first_look)
+        case _:
+            return _nobody_to_ask(d, policy, now)
+
+
+def _nobody_to_ask(d: Delivery, policy: Policy, now: datetime) -> Delivery:
+    """Class C: never repeated on our own; a route may ask for one repeat."""
+    if policy.on_unconfirmed is OnUnconfirmed.REPEAT and d.repeats == 0:
+        return _to(
+            d, S.DUE, Reason("repeat_wanted"), Cause.UNCLEAR, repeats=1, next_at=now + policy.profile.quick_retry
+        )
+    return _to(d, S.UNCONFIRMED, Reason("unconfirmed_nothing"), Cause.UNCLEAR)
+
+
+# questions
+
+
+def _confirmed(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> Delivery:
+    match outcome:
+        case Pending(handle, check_after):
+            return replace(d, handle=handle, next_at=now + bounded(check_after), asks=d.asks + 1)
+        case Unfinished(handle, resume_after):
+            return _to(d, S.DUE, Reason("unfinished"), handle=handle, next_at=now + resume_after)
+        case Absent():
+            return _to(d, S.DUE, Reason("absent"), Cause.OUTAGE, handle=None, step=0)
+        case Rejected(code, detail):
+            return _to(d, S.FAILED, Reason("rejected", {"code": code, "detail": detail}), Cause.CONTENT)
+        case _:
+            return _ask_again(d, policy, now)
+
+
+def _found(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> Delivery:
+    match outcome:
+        case Pending(handle, check_after):
+            return _to(d, S.PENDING, Reason("pending"), handle=handle, next_at=now + bounded(check_after))
+        case Unfinished(handle, resume_after):
+            return _to(d, S.DUE, Reason("unfinished"), handle=handle, next_at=now + resume_after, first_sent_at=None)
+        case Absent():
+            return _to(d, S.DUE, Reason("absent"), Cause.OUTAGE, handle=None, step=0, first_sent_at=None)
+        case NotSeen():
+            return _not_seen(d, outcome, policy, now)
+        case Rejected(code, detail):
+            return _to(d, S.FAILED, Reason("rejected", {"code": code, "detail": detail}), Cause.CONTENT)
+        case _:
+            return _ask_again(d, policy, now)
+
+
+def _not_seen(d: Delivery, outcome: NotSeen, policy: Policy, now: datetime) -> Delivery:
+    """A list proves nothing before `settle_for` is over, nor when it is too short or misses our neighbouring post."""
+    settled_at = (d.sent_at or now) + policy.profile.settle_for
+    reaches = outcome.back_to <= (d.first_sent_at or now) - BEFORE_SENT
+    if now < settled_at or not reaches or outcome.neighbour is False:
+        again = _ask_again(d, policy, now)
+        return replace(again, next_at=min(again.next_at or now, settled_at)) if now < settled_at else again
+    if d.repeats >= REPEATS:
+        return _to(d, S.UNCONFIRMED, Reason("unconfirmed_time", {"until": _iso(now)}), Cause.UNCLEAR)
+    return _to(
+        d, S.DUE, Reason("not_seen", {"until": _iso(now)}), Cause.OUTAGE, repeats=d.repeats + 1, handle=None, step=0
+    )
+
+
+def _ask_again(d: Delivery, policy: Policy, now: datetime) -> Delivery:
+    wait = min(policy.profile.first_look * 2 ** min(d.asks, 12), LONGEST_ASK)
+    return replace(d, asks=d.asks + 1, next_at=now + wait)
+
+
+# live copies
+
+
+def _live(d: Delivery, verb: Verb, outcome: Live, policy: Policy, now: datetime) -> Delivery:
+    """`Live` evidence turns every state but `withdrawn` into `live`; `removed` only when seen again by read-back."""
+    if d.state is S.WITHDRAWN or (d.state is S.REMOVED and verb is not Verb.FIND):
+        return d
+    if d.state is S.LIVE:
+        return _looked_back(d, outcome, policy, now)
+    live = _to(
+        d,
+        S.LIVE,
+        Reason("found" if verb is Verb.FIND else "live", {"url": outcome.url or ""}),
+        platform_id=outcome.platform_id,
+        url=outcome.url,
+        seen=outcome.seen,
+        extra=outcome.extra,
+        live_at=now,
+    )
+    return replace(live, next_at=_next_look(live, policy, now))
+
+
+def _looked_back(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> Delivery:
+    match outcome:
+        case Live(_, url, seen, extra):
+            seen_now = replace(d, url=url or d.url, seen=seen or d.seen, asks=d.asks + 1)
+            if extra and extra != d.extra:
+                seen_now = replace(seen_now, extra=extra, reason=Reason("two_copies", {"count": 1 + len(extra)}))
+            return replace(seen_now, next_at=_next_look(seen_now, policy, now))
+        case Absent():
+            return _to(d, S.REMOVED, Reason("removed"), Cause.ACCOUNT)
+        case NotSeen():
+            return replace(d, asks=d.asks + 1, next_at=_next_look(d, policy, now))
+        case _ if d.asks >= LOOKS:
+            return replace(d, next_at=None)
+        case _:
+            return _ask_again(d, policy, now)
+
+
+def _next_look(d: Delivery, policy: Policy, now: datetime) -> datetime | None:
+    """After a repeat copies are counted twice; else one look back finds silent drops; younger copies are deleted at once."""
+    can, live_at = policy.profile.abilities, d.live_at or now
+    if d.extra and Verb.DELETE in can:
+        return now
+    if Verb.FIND not in can:
+        return None
+    ages = COUNTS if d.repeats else (policy.profile.look_back,)
+    return next((live_at + age for age in ages if age is not None and live_at + age > now), None)
+
+
+def _deleted(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> Delivery:
+    match outcome:
+        case Absent() if d.extra:
+            rest = replace(d, extra=d.extra[:-1], reason=Reason("copy_deleted"))
+            return replace(rest, next_at=_next_look(rest, policy, now))
+        case Absent():
+            return _to(d, S.WITHDRAWN, Reason("deleted"))
+        case Rejected(_, detail) | Denied(detail):
+            return replace(d, next_at=None, reason=Reason("delete_failed", {"detail": detail}))
+        case _ if now >= policy.useful_until and d.asks >= LOOKS:
+            return replace(d, next_at=None, reason=Reason("delete_failed", {"detail": "the platform did not answer"}))
+        case _:
+            return _ask_again(d, policy, now)
+
+
+def _to(d: Delivery, state: State, reason: Reason, cause: Cause | None = None, **changes: object) -> Delivery:
+    """The delivery in its new state; timers and question counts start anew unless `changes` says otherwise."""
+    fresh: dict[str, object] = {"next_at": None, "asks": 0, "state": state, "reason": reason, "cause": cause}
+    return replace(d, **(fresh | changes))  # type: ignore[arg-type]  # names are checked by the dataclass itself
+
+
+def _iso(at: datetime) -> str:
+    return at.isoformat()
