@@ -220,7 +220,15 @@ class Emulator(ABC):
         self.log.notes.append(Note(self.now(), what, detail))
 
     def take_in(
-        self, post_id: str, text: str, author: str, *, visible: bool = True, how: str = "api", **extra: object
+        self,
+        post_id: str,
+        text: str,
+        author: str,
+        *,
+        step: str = "publish",
+        visible: bool = True,
+        how: str = "api",
+        **extra: object,
     ) -> Post:
         """Publish: the post enters the log, is listed after the platform's lag, and meets the faults for posts.
 
@@ -229,11 +237,11 @@ class Emulator(ABC):
         now = self.now()
         lag = timedelta(seconds=self.random.uniform(*self.lag))
         post = Post(post_id, text, author, now, now + lag, how=how, visible=visible, extra=dict(extra))
-        if self.faults.take(Kind.SILENT_DROP, None, self.hosts[0]):
+        if self.faults.take(Kind.SILENT_DROP, step):
             self.note("silently dropped", post_id)
             return post
         self.log.taken.append(post)
-        if fault := self.faults.take(Kind.REMOVE_LATER, None, self.hosts[0]):
+        if fault := self.faults.take(Kind.REMOVE_LATER, step):
             self.later(5.0 if fault.after is None else fault.after, lambda: self.take_down(post))
         return post
 
@@ -248,9 +256,9 @@ class Emulator(ABC):
 
     def posts_now(self, step: str = "list") -> list[Post]:
         """What a list shows now, newest first: posts past their lag that are up, unless a fault empties the list."""
-        if self.faults.take(Kind.EMPTY_LIST, step, self.hosts[0]):
+        if self.faults.take(Kind.EMPTY_LIST, step):
             return []
-        now, fault = self.now(), self.faults.take(Kind.LIST_LAG, step, self.hosts[0])
+        now, fault = self.now(), self.faults.take(Kind.LIST_LAG, step)
         lag = None if fault is None else timedelta(seconds=60 if fault.after is None else fault.after)
         shown = [post for post in self.log.taken if post.is_up and now >= _listed_at(post, lag)]
         return sorted(shown, key=lambda post: post.posted_at)[::-1]

@@ -176,7 +176,7 @@ class _Armed:
         used_up = fault.times is not None and self.used >= fault.times
         return used_up or (fault.lasting is not None and now >= self.since + fault.lasting)
 
-    def matches(self, step: str | None, is_write: bool, host: str) -> bool:
+    def matches(self, step: str | None, is_write: bool, host: str | None) -> bool:
         fault = self.fault
         return fault.host in (None, host) and fault.step in (None, step, "writes" if is_write else "reads")
 
@@ -223,8 +223,8 @@ class Faults:
         self._armed = [armed for armed in self._armed if not armed.is_over(now)]
         return [armed.fault for armed in self._armed]
 
-    def take(self, kinds: frozenset[Kind] | Kind, step: str | None, host: str) -> Fault | None:
-        """The fault of these kinds that strikes this call, used once by it."""
+    def take(self, kinds: frozenset[Kind] | Kind, step: str | None, host: str | None = None) -> Fault | None:
+        """The fault of these kinds that strikes this call, used once by it. Behaviour has no host."""
         now, wanted = _loop_time(), kinds if isinstance(kinds, frozenset) else frozenset({kinds})
         for armed in self._armed:
             if armed.fault.kind not in wanted or not armed.is_on(now):
@@ -254,13 +254,15 @@ class Faults:
 
     def _check(self, fault: Fault) -> None:
         if fault.kind not in self.kinds:
-            raise FaultError(f"this emulator has no fault {fault.kind!r}: choose one of {_names(self.kinds)}")
+            raise FaultError(f"this emulator has no fault {str(fault.kind)!r}: choose one of {_names(self.kinds)}")
         if fault.step not in (None, "writes", "reads", *self.steps):
             raise FaultError(f"unknown step {fault.step!r}: choose one of {_names(self.steps)}, writes, reads, or none")
         if fault.host not in (None, *self.hosts):
             raise FaultError(f"unknown host {fault.host!r}: choose one of {_names(self.hosts)}, or none")
+        if fault.kind in BEHAVIOUR and fault.host is not None:
+            raise FaultError(f"{str(fault.kind)!r} happens behind all hosts: leave 'host' out")
         if fault.kind in CONNECTION and fault.step is not None:
-            raise FaultError(f"{fault.kind!r} strikes before a request is read, so it cannot be limited to a step")
+            raise FaultError(f"{str(fault.kind)!r} strikes before a request is read, so it cannot be limited to a step")
         if fault.kind is Kind.REFUSED and (fault.times is not None or fault.every != 1):
             raise FaultError("a closed socket counts no calls: limit 'refused' by 'lasting' or 'up' and 'down'")
 

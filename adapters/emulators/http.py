@@ -91,6 +91,9 @@ class HttpEmulator(Emulator):
         """The platform's answer to a path it does not have."""
         return web.Response(status=404, text="Not Found")
 
+    def finish(self, call: Call, response: web.StreamResponse) -> None:
+        """A last touch, such as quota headers, on every answer in the platform's own words."""
+
     def verdict(self, call: Call, response: web.StreamResponse) -> str:
         """What the log says of an answer; for platforms that hide failure in HTTP 200."""
         return str(response.status)
@@ -148,9 +151,11 @@ class HttpEmulator(Emulator):
     async def _run(self, route: Route, call: Call) -> tuple[web.StreamResponse, str]:
         try:
             response = await route.handler(call)
+            verdict = self.verdict(call, response)
         except Refused as refused:
-            return refused.response, refused.verdict
-        return response, self.verdict(call, response)
+            response, verdict = refused.response, refused.verdict
+        self.finish(call, response)
+        return response, verdict
 
     async def _go_wrong(self, fault: Fault, route: Route, call: Call, record: Request) -> web.StreamResponse:
         """Carry out one exchange or shaped fault."""
@@ -175,7 +180,11 @@ class HttpEmulator(Emulator):
                 return await self._drip(call, await self._body_of(route, call), fault)
         if fault.stored:
             await self._run(route, call)
-        return self.shape(fault, call) if fault.kind in SHAPED else _canned(fault.kind)
+        if fault.kind not in SHAPED:
+            return _canned(fault.kind)
+        response = self.shape(fault, call)
+        self.finish(call, response)
+        return response
 
     async def _never_answer(self, call: Call) -> web.Response:
         await self.hang()

@@ -1,0 +1,198 @@
+"""Facebook Pages as the Graph API shows them: one app, its Pages, their posts.
+
+Source: Meta's pages on Page posts and on the feed edge, read 2026-11-22. Assumed, since Meta documents no answer: while
+the app is in development mode its posts come back with `is_published: false` and a privacy that is not EVERYONE.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Unpack
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from typing_extensions import override
+
+from adapters.emulators.base import Common, hook
+from adapters.emulators.faults import Kind
+from adapters.emulators.graph import NO_OBJECT, NO_PERMISSION, GraphEmulator, GraphError, Token, TokenState, graph_time
+from adapters.emulators.http import Call, Route
+from adapters.emulators.log import Post
+
+_VERSIONS = ("v24.0", "v25.0", "v26.0")
+_LONGEST_MESSAGE = 63206
+_WRITE, _READ = "pages_manage_posts", "pages_read_engagement"
+
+_OLD_VERSION = GraphError(2635, "(#2635) This version of the API is not served")
+_EMPTY = GraphError(100, "(#100) Missing message or attachment")
+_TOO_LONG = GraphError(100, "(#100) Param message is too long")
+_SAME_AGAIN = GraphError(506, "(#506) Duplicate status message")
+_BAD_LINK = GraphError(100, "(#100) The link is not a valid URL", subcode=2061006)
+_DEAD_LINK = GraphError(100, "(#100) The link could not be scraped", subcode=1609005)
+
+
+class FacebookEmulator(GraphEmulator):
+    """Graph API v24 to v26 for Pages.
+
+    `require_proof`: the app demands an `appsecret_proof`. `live`: False while the app is in development mode.
+    """
+
+    name = "facebook"
+    scopes = frozenset({_WRITE, _READ, "pages_show_list"})
+    throttle = GraphError(80001, "There have been too many calls to this Page account")
+    usage_type = "pages"
+    errors: ClassVar[Mapping[Kind, GraphError]] = {
+        Kind.POLICY: GraphError(368, "The action is disallowed by policy"),
+        Kind.SUSPENDED: GraphError(368, "The account is temporarily limited", subcode=1404112),
+    }
+
+    def __init__(
+        self,
+        *,
+        page_id: str = "1098",
+        token: str = "page-token",  # noqa: S107 - the emulator's own
+        app_id: str = "7001",
+        app_secret: str = "app-secret",  # noqa: S107 - the emulator's own
+        require_proof: bool = False,
+        live: bool = True,
+        calls_per_hour: int = 4800,
+        **common: Unpack[Common],
+    ) -> None:
+        super().__init__(app_secret=app_secret, require_proof=require_proof, calls_per_hour=calls_per_hour, **common)
+        self.app_id = app_id
+        self.live = live
+        self.add_page(page_id, token)
+
+    @override
+    def routes(self) -> Iterator[Route]:
+        yield Route("GET", "/{version}/debug_token", "debug_token", self._debug_token)
+        yield Route("POST", "/{version}/{page}/feed", "publish", self._publish, writes=True)
+        yield Route("GET", "/{version}/{page}/{edge:feed|published_posts}", "list", self._list)
+        yield Route("GET", r"/{version}/{post:\d+_\d+}", "get", self._get)
+        yield Route("POST", r"/{version}/{post:\d+_\d+}", "edit", self._edit, writes=True)
+        yield Route("DELETE", r"/{version}/{post:\d+_\d+}", "delete", self._delete, writes=True)
+        yield Route("GET", r"/{version}/{page:\d+|me}", "probe", self._probe)
+
+    @hook
+    def add_page(self, page_id: str, token: str) -> None:
+        """One more Page of the same app."""
+        self.tokens[token] = Token(page_id, self.scopes, self.now())
+
+    @hook
+    def set_live(self, live: bool) -> None:
+        """Switch the app between live and development mode; posts keep the audience they were made for."""
+        self.live = live
+
+    # -- calls
+
+    async def _publish(self, call: Call) -> web.Response:
+        page = self._page(call, _WRITE)
+        message, link = call.params.get("message", ""), call.params.get("link")
+        self._check(page, message, link)
+        is_published = call.params.get("published", "true").lower() in ("true", "1")
+        post_id = f"{page}_{self.digits(15)}"
+        self.take_in(post_id, message, page, visible=is_published and self.live, published=is_published, link=link)
+        return web.json_response({"id": post_id})
+
+    async def _list(self, call: Call) -> web.Response:
+        page = self._page(call, _READ)
+        is_whole_feed = call.match["edge"] == "feed"  # with what readers wrote on the Page
+        posts = [
+            post
+            for post in self.posts_now()
+            if post.extra.get("published", True) and (post.author == page or (is_whole_feed and _is_foreign(post)))
+        ]
+        return self.page_of(call, posts, lambda post: self._shown(call, post, ("id", "message", "created_time")))
+
+    async def _get(self, call: Call) -> web.Response:
+        post = self._post(call, _READ)
+        return web.json_response(self._shown(call, post, ("id", "message", "created_time")))
+
+    async def _edit(self, call: Call) -> web.Response:
+        post, message = self._own_post(call), call.params.get("message")
+        if not message:
+            raise self.refuse(_EMPTY)
+        post.text, post.edited_at = message, self.now()
+        return web.json_response({"success": True})
+
+    async def _delete(self, call: Call) -> web.Response:
+        self.take_down(self._own_post(call), by="owner")
+        return web.json_response({"success": True})
+
+    async def _probe(self, call: Call) -> web.Response:
+        page = self._page(call, _READ)
+        return web.json_response(self.fields_of(call, {"id": page, "name": f"Page {page}"}, ("id", "name")))
+
+    async def _debug_token(self, call: Call) -> web.Response:
+        self._check_version(call)
+        asker = call.params.get("access_token") or call.bearer
+        if asker != f"{self.app_id}|{self.app_secret}":
+            raise self.refuse(GraphError(190, "An app access token is needed for this call"))
+        token = self.tokens.get(call.params.get("input_token", ""))
+        is_valid = token is not None and token.state_at(self.now()) is TokenState.VALID
+        data: dict[str, Any] = {"app_id": self.app_id, "type": "PAGE", "is_valid": is_valid, "expires_at": 0}
+        return web.json_response({"data": {**data, "scopes": sorted(token.scopes) if token else []}})
+
+    # -- rules
+
+    def _check_version(self, call: Call) -> None:
+        if call.match["version"] not in _VERSIONS:
+            raise self.refuse(_OLD_VERSION)
+
+    def _page(self, call: Call, scope: str) -> str:
+        """The Page this call is about, which must be the token's own."""
+        self._check_version(call)
+        page = self.authorise(call, scope).owner
+        if call.match["page"] not in (page, "me"):
+            raise self.refuse(NO_OBJECT)
+        return page
+
+    def _post(self, call: Call, scope: str) -> Post:
+        self._check_version(call)
+        self.authorise(call, scope)
+        post = self.find_post(call.match["post"])
+        if post is None:
+            raise self.refuse(NO_OBJECT)
+        return post
+
+    def _own_post(self, call: Call) -> Post:
+        post = self._post(call, _WRITE)
+        if _is_foreign(post):
+            raise self.refuse(NO_PERMISSION)
+        return post
+
+    def _check(self, page: str, message: str, link: str | None) -> None:
+        if not message and not link:
+            raise self.refuse(_EMPTY)
+        if len(message) > _LONGEST_MESSAGE:
+            raise self.refuse(_TOO_LONG)
+        if link is not None:
+            self._check_link(link)
+        latest = next((post for post in reversed(self.log.taken) if post.author == page and post.is_up), None)
+        if latest is not None and (latest.text, latest.extra.get("link")) == (message, link):
+            raise self.refuse(_SAME_AGAIN)
+
+    def _check_link(self, link: str) -> None:
+        """Links to the reserved domain `invalid` stand for pages that cannot be scraped."""
+        parts = urlsplit(link)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise self.refuse(_BAD_LINK)
+        if parts.hostname.endswith(".invalid"):
+            raise self.refuse(_DEAD_LINK)
+
+    def _shown(self, call: Call, post: Post, default: tuple[str, ...]) -> dict[str, object]:
+        page, _, number = post.id.partition("_")
+        is_published = post.visible and post.extra.get("published", True)
+        known: dict[str, object] = {
+            "id": post.id,
+            "message": post.text or None,
+            "created_time": graph_time(post.posted_at),
+            "updated_time": graph_time(post.edited_at or post.posted_at),
+            "permalink_url": f"https://www.facebook.com/{page}/posts/{number}",
+            "is_published": is_published,
+            "privacy": {"value": "EVERYONE" if post.visible else "CUSTOM"},
+            "from": {"id": post.author, "name": f"Page {post.author}"},
+        }
+        return self.fields_of(call, known, default)
+
+
+def _is_foreign(post: Post) -> bool:
+    return post.how == "planted"
