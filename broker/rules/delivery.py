@@ -47,7 +47,7 @@ MOVES: Mapping[State, frozenset[State]] = {
 """The allowed moves; the diagram in docs/states.md shows the same, which a test compares."""
 
 TRIES = 3
-"""Tries per delivery and episode: one quick retry, two spread ones; then it waits for evidence (AWS, SRE retry budgets)."""
+"""Tries per delivery and episode, one quick and two spread; then it waits for evidence (AWS, SRE retry budgets)."""
 REPEATS = 2
 """Repeats after `NotSeen` before a person is asked instead."""
 LOOKS = 5
@@ -161,7 +161,7 @@ def time_limit(delivery: Delivery, policy: Policy) -> datetime | None:
 
 
 def asked_until(delivery: Delivery, policy: Policy) -> datetime:
-    """Until when an uncertain delivery is asked about: its useful time, at least `settle_for` and a look; keyed: its key's."""
+    """Until when an uncertain delivery is asked about: its useful time and `settle_for`; keyed: its key's lifetime."""
     sent = delivery.first_sent_at or delivery.sent_at or policy.useful_until
     if policy.profile.step_class(delivery.step) is StepClass.KEYED:
         return min(max(policy.useful_until, sent), sent + policy.profile.key_lifetime)
@@ -333,7 +333,7 @@ def _looked_back(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -
 
 
 def _next_look(d: Delivery, policy: Policy, now: datetime) -> datetime | None:
-    """After a repeat copies are counted twice; else one look back finds silent drops; younger copies are deleted at once."""
+    """After a repeat copies are counted twice, else one look back finds silent drops; younger copies go at once."""
     can, live_at = policy.profile.abilities, d.live_at or now
     if d.extra and Verb.DELETE in can:
         return now

@@ -1,0 +1,413 @@
+"""Which channels and failure domains work. Implements table III (docs/failover.md, "Health").
+
+Only channels have stored health; the state of a shared domain (operator, login, host, path) is derived from its members
+each time, so it can neither go stale nor be forgotten by a restart. `observe` takes one piece of evidence in; `view`
+says what is down, since when and why.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from broker.contract import Path, Profile
+from broker.model import Verb
+from broker.outcome import (
+    Absent,
+    Cause,
+    Denied,
+    Fault,
+    Finding,
+    Live,
+    NotSeen,
+    Pending,
+    Rejected,
+    Throttled,
+    Unavailable,
+    Uncertain,
+    Unfinished,
+    bounded,
+)
+
+EVIDENCE_FOR = timedelta(seconds=60)
+"""How long one failure counts, and how close together two members must begin to fail."""
+OPENS_AFTER = 2
+REFUSES_EVERYTHING = 3
+"""One code on this many announcements in a row means that the channel refuses everything."""
+DENIED_PROBE = timedelta(minutes=15)
+TRIAL_AFTER = (1, 5, 15, 60)
+"""Times `probe_every` (at most a minute) until a channel opened by posts is tried with a post again."""
+FIRST_PROBE = timedelta(seconds=5)
+LAST_PROBE = timedelta(seconds=60)
+SILENT_OPERATORS = 3
+"""So many outside operators silent at once, and none answering, mean that our own network is down."""
+
+
+class Breaker(StrEnum):
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class Scope(StrEnum):
+    """What fails together."""
+
+    CHANNEL = "channel"
+    OPERATOR = "operator"
+    LOGIN = "login"
+    HOST = "host"
+    PATH = "path"
+
+
+class Verdict(StrEnum):
+    UP = "up"
+    OUTAGE = "outage"
+    DENIED = "denied"
+    THROTTLED = "throttled"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What one answer says about the channel it came from."""
+
+    verdict: Verdict
+    by_post: bool
+    fault: Fault | None = None
+    detail: str = ""
+    code: str | None = None
+    announcement_id: str | None = None
+    wait: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelHealth:
+    """What is known of one channel; stored, so that a restart in the middle of an outage burns nothing."""
+
+    breaker: Breaker = Breaker.CLOSED
+    failures: int = 0
+    """Failures in a row, each within a minute of the one before."""
+    post_failures: int = 0
+    """Failed posts in a row, however far apart: posts outrank probes."""
+    probe_failing: bool = False
+    failing_since: datetime | None = None
+    failed_at: datetime | None = None
+    fault: Fault | None = None
+    detail: str = ""
+    denied: bool = False
+    refused_code: str | None = None
+    refused: tuple[str, ...] = ()
+    """Announcements refused with `refused_code`, newest last."""
+    answered_at: datetime | None = None
+    """Any well-formed answer: host and path were up."""
+    up_at: datetime | None = None
+    opened_at: datetime | None = None
+    trials: int = 0
+    trial_at: datetime | None = None
+    """When a channel opened by posts may be tried with one post again."""
+    probed_at: datetime | None = None
+    probes: int = 0
+    """Probes since the breaker opened."""
+    slow_until: datetime | None = None
+    recovered_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One channel as health sees it."""
+
+    key: str
+    agency: str
+    profile: Profile
+    health: ChannelHealth
+
+
+@dataclass(frozen=True, slots=True)
+class Down:
+    """Why a channel is not to be relied on: itself or a domain it shares."""
+
+    scope: Scope
+    what: str
+    since: datetime
+    cause: Cause
+    channels: tuple[str, ...]
+    """Keys of the members that showed it."""
+    detail: str = ""
+    half_open: bool = False
+    """One permit may run, beside a stand-in."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is down now, by channel key."""
+
+    down: Mapping[str, Down] = field(default_factory=dict)
+    own_network_since: datetime | None = None
+    """Our own network is suspected: breakers, alerts and class C sends pause, the walk does not."""
+
+
+def evidence(verb: Verb, outcome: Finding, announcement_id: str | None = None) -> Evidence | None:
+    """What an answer says about the channel; None when it says nothing (our own crash, our own media host)."""
+    by_post = verb is Verb.PUBLISH
+    match outcome:
+        case Live() | Pending() | Unfinished() | Absent() | NotSeen():
+            return Evidence(Verdict.UP, by_post)
+        case Throttled(wait):
+            return Evidence(Verdict.THROTTLED, by_post, wait=bounded(wait))
+        case Denied(detail):
+            return Evidence(Verdict.DENIED, by_post, detail=detail)
+        case Rejected(code, detail):
+            return Evidence(Verdict.REFUSED, by_post, detail=detail, code=code, announcement_id=announcement_id)
+        case Unavailable(fault, detail) | Uncertain(fault, detail) if fault not in (Fault.CRASH, Fault.MEDIA):
+            return Evidence(Verdict.OUTAGE, by_post, fault=fault, detail=detail)
+        case _:
+            return None
+
+
+def observe(health: ChannelHealth, seen: Evidence, profile: Profile, now: datetime) -> ChannelHealth:
+    """The channel's health after one piece of evidence. Pure."""
+    if seen.fault is None or not seen.fault.is_transport:
+        health = replace(health, answered_at=now)
+    if not seen.by_post:
+        health = replace(health, probed_at=now, probes=health.probes + 1)
+    match seen.verdict:
+        case Verdict.UP if seen.by_post:
+            return _close(health, now)
+        case Verdict.UP:
+            return _probe_passed(health, now)
+        case Verdict.OUTAGE:
+            return _failed(health, seen, profile, now)
+        case Verdict.DENIED:
+            return _failed(replace(health, denied=True), seen, profile, now)
+        case Verdict.THROTTLED:
+            return replace(health, slow_until=now + (seen.wait or timedelta(0)))
+        case Verdict.REFUSED if seen.by_post:
+            return _refused(health, seen, profile, now)
+        case _:
+            return health
+
+
+def _close(health: ChannelHealth, now: datetime) -> ChannelHealth:
+    was_open = health.breaker is not Breaker.CLOSED
+    return ChannelHealth(
+        answered_at=now, up_at=now, probed_at=health.probed_at, recovered_at=now if was_open else health.recovered_at
+    )
+
+
+def _probe_passed(health: ChannelHealth, now: datetime) -> ChannelHealth:
+    """A passing probe closes what probes opened; after failed posts it only lets one post try."""
+    up = replace(health, up_at=now, failures=0, probe_failing=False)
+    if health.breaker is Breaker.CLOSED:
+        return replace(up, failing_since=None) if not health.post_failures else up
+    by_posts = health.post_failures > 0 or bool(health.refused)
+    if not by_posts:
+        return replace(_close(up, now), probed_at=now)
+    return replace(up, breaker=Breaker.HALF_OPEN) if health.probe_failing else up
+
+
+def _failed(health: ChannelHealth, seen: Evidence, profile: Profile, now: datetime) -> ChannelHealth:
+    fresh = health.failed_at is not None and now - health.failed_at <= EVIDENCE_FOR
+    failing = replace(
+        health,
+        failures=health.failures + 1 if fresh else 1,
+        post_failures=health.post_failures + seen.by_post,
+        probe_failing=health.probe_failing or not seen.by_post,
+        failing_since=health.failing_since if health.failing_since and (fresh or is_open(health)) else now,
+        failed_at=now,
+        fault=seen.fault,
+        detail=seen.detail,
+        denied=health.denied and seen.verdict is Verdict.DENIED,
+    )
+    enough = failing.denied or max(failing.failures, failing.post_failures) >= OPENS_AFTER
+    return _opened(failing, seen, profile, now) if enough or is_open(health) else failing
+
+
+def _opened(health: ChannelHealth, seen: Evidence, profile: Profile, now: datetime) -> ChannelHealth:
+    """Opens, or stays open; a failed trial post waits longer for the next."""
+    newly = not is_open(health)
+    tried = seen.by_post and not newly
+    trials = health.trials + tried
+    unit = min(profile.probe_every, LAST_PROBE)
+    trial_at = now + unit * TRIAL_AFTER[min(trials, len(TRIAL_AFTER) - 1)] if newly or tried else health.trial_at
+    return replace(
+        health,
+        breaker=Breaker.OPEN,
+        opened_at=now if newly else health.opened_at,
+        probes=0 if newly else health.probes,
+        trials=trials,
+        trial_at=trial_at,
+    )
+
+
+def _refused(health: ChannelHealth, seen: Evidence, profile: Profile, now: datetime) -> ChannelHealth:
+    before = health.refused if health.refused_code == seen.code else ()
+    refused = (*(i for i in before if i != seen.announcement_id), seen.announcement_id or "")[-REFUSES_EVERYTHING:]
+    refusing = replace(health, refused=refused, refused_code=seen.code, detail=seen.detail)
+    if len(refused) < REFUSES_EVERYTHING:
+        return refusing
+    return _opened(replace(refusing, failing_since=refusing.failing_since or now, failed_at=now), seen, profile, now)
+
+
+def is_open(health: ChannelHealth) -> bool:
+    """Not to be relied on by itself; half-open included."""
+    return health.breaker is not Breaker.CLOSED
+
+
+def refuses_everything(health: ChannelHealth) -> bool:
+    return len(health.refused) >= REFUSES_EVERYTHING
+
+
+def may_try(health: ChannelHealth, now: datetime) -> bool:
+    """Whether one post may try an open channel: its probe recovered, or passes all along and the trial's time has come."""
+    if health.breaker is Breaker.HALF_OPEN:
+        return True
+    return is_open(health) and not health.probe_failing and health.trial_at is not None and now >= health.trial_at
+
+
+def probe_at(health: ChannelHealth, profile: Profile, now: datetime, *, shared_outage: bool = False) -> datetime:
+    """When the channel is to be probed next: at once after a first failure, 5 s doubling to 60 s while open."""
+    if health.probed_at is None:
+        return now
+    if is_open(health):
+        if health.denied and not shared_outage:
+            return health.probed_at + max(DENIED_PROBE, profile.probe_every) * _scale(profile)
+        wait: timedelta = FIRST_PROBE * 2 ** min(health.probes, 6)
+        return health.probed_at + min(wait, LAST_PROBE, profile.probe_every)
+    if health.failures and health.failed_at is not None and now - health.failed_at <= EVIDENCE_FOR:
+        return health.failed_at + min(profile.quick_retry, profile.probe_every)
+    return health.probed_at + profile.probe_every
+
+
+def _scale(profile: Profile) -> float:
+    """Channels probed more often than once a minute (demos, tests) shorten the long probe as well."""
+    return min(1.0, profile.probe_every / LAST_PROBE)
+
+
+# domains
+
+
+def domains(profile: Profile) -> Iterable[tuple[Scope, str]]:
+    """What this channel shares with others, most specific first."""
+    if profile.login:
+        yield Scope.LOGIN, profile.login
+    for host in profile.hosts:
+        yield Scope.HOST, host
+    yield Scope.OPERATOR, profile.operator
+    if profile.path is not Path.OWN:
+        yield Scope.PATH, profile.path.value
+
+
+def siblings(key: str, members: Mapping[str, Member]) -> set[str]:
+    """Who is asked for evidence when `key` failed: one member of each shared domain, for a path of another operator."""
+    me = members[key].profile
+    asked: set[str] = set()
+    for scope, name in domains(me):
+        for other in members.values():
+            shares = other.key != key and (scope, name) in domains(other.profile)
+            if shares and not (scope in (Scope.PATH, Scope.HOST) and other.profile.operator == me.operator):
+                asked.add(other.key)
+                break
+    return asked
+
+
+def view(members: Mapping[str, Member], now: datetime) -> View:
+    """What is down now. Two members that newly fail in a way that speaks about a domain take all its members down."""
+    failing = [m for m in members.values() if _is_failing(m.health, now)]
+    if not failing:
+        return View()
+    own_since = _own_network(members.values(), failing)
+    shared: dict[tuple[Scope, str], list[Member]] = defaultdict(list)
+    for member in members.values():
+        for domain in domains(member.profile):
+            shared[domain].append(member)
+    broken = {d: broke for d, group in shared.items() if (broke := _domain_down(d, group, now)) is not None}
+    down = {m.key: found for m in members.values() if (found := _down(m, broken, now)) is not None}
+    if own_since is not None:
+        down = {k: d for k, d in down.items() if not _only_silent(members[k].health, now)}
+    return View(down, own_since)
+
+
+def _down(member: Member, broken: Mapping[tuple[Scope, str], Down], now: datetime) -> Down | None:
+    """The widest domain that explains it, else the channel itself."""
+    trial = may_try(member.health, now)
+    for scope in (Scope.OPERATOR, Scope.PATH, Scope.LOGIN, Scope.HOST):
+        for domain in domains(member.profile):
+            if domain[0] is scope and domain in broken:
+                return replace(broken[domain], half_open=trial)
+    health = member.health
+    if not is_open(health):
+        return None
+    cause = Cause.ACCOUNT if health.denied else Cause.CONTENT if refuses_everything(health) else Cause.OUTAGE
+    since = health.failing_since or health.opened_at or now
+    return Down(Scope.CHANNEL, member.key, since, cause, (member.key,), health.detail, trial)
+
+
+def _is_failing(health: ChannelHealth, now: datetime) -> bool:
+    recent = health.failed_at is not None and now - health.failed_at <= EVIDENCE_FOR
+    return is_open(health) or (health.failures > 0 and recent)
+
+
+def _only_silent(health: ChannelHealth, now: datetime) -> bool:
+    return not _is_failing(health, now) or _is_silent(health)
+
+
+def _is_silent(health: ChannelHealth) -> bool:
+    return health.fault is not None and health.fault.is_transport
+
+
+def _domain_down(domain: tuple[Scope, str], group: list[Member], now: datetime) -> Down | None:
+    scope, name = domain
+    failing = [m for m in group if _is_failing(m.health, now) and _speaks(scope, m.health)]
+    newly = _newly_together(failing)
+    if len(newly) < OPENS_AFTER:
+        return None
+    operators = {m.profile.operator for m in newly}
+    if scope is Scope.PATH and len(operators) < OPENS_AFTER:
+        return None
+    since = min(m.health.failing_since or now for m in newly)
+    if scope in (Scope.HOST, Scope.PATH) and _answered(group, since):
+        return None
+    denied = all(m.health.denied for m in newly)
+    if scope is Scope.OPERATOR and denied and len({(m.agency, m.profile.login) for m in newly}) < OPENS_AFTER:
+        return None
+    cause = Cause.ACCOUNT if scope is Scope.LOGIN and denied else Cause.OUTAGE
+    return Down(scope, name, since, cause, tuple(sorted(m.key for m in newly)), newly[0].health.detail)
+
+
+def _speaks(scope: Scope, health: ChannelHealth) -> bool:
+    """Table III: which failures are evidence about which domain."""
+    match scope:
+        case Scope.HOST | Scope.PATH:
+            return _is_silent(health)
+        case Scope.LOGIN:
+            return health.denied
+        case _:
+            return health.denied or health.fault is not None
+
+
+def _newly_together(failing: list[Member]) -> list[Member]:
+    """The largest group that began to fail within a minute of one another: never a blip beside an old failure."""
+    dated = sorted(((m.health.failing_since, m) for m in failing if m.health.failing_since), key=lambda pair: pair[0])
+    best: list[Member] = []
+    for index, (start, _) in enumerate(dated):
+        group = [member for since, member in dated[index:] if since - start <= EVIDENCE_FOR]
+        best = max(best, group, key=len)
+    return best
+
+
+def _answered(group: Iterable[Member], since: datetime) -> bool:
+    """Any well-formed answer since then refutes a silent host or path."""
+    return any(m.health.answered_at is not None and m.health.answered_at > since for m in group)
+
+
+def _own_network(members: Iterable[Member], failing: list[Member]) -> datetime | None:
+    """Since when our own network seems to be the one that is down; None if anybody outside answers."""
+    outside = [m for m in members if not m.profile.own]
+    silent = _newly_together([m for m in failing if not m.profile.own and _is_silent(m.health)])
+    if len({m.profile.operator for m in silent}) < SILENT_OPERATORS:
+        return None
+    since = min(m.health.failing_since for m in silent if m.health.failing_since)
+    return None if _answered(outside, since) else since

@@ -1,0 +1,83 @@
+"""What an announcement has come to: whom it reaches, its status, and the events between two of its states. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from broker.contract import Profile, Readers
+from broker.model import RESTING, Case, Delivery, Event, Reason, State, Status
+
+S = State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """What `plan` knows of a channel: its key in the view of health, its profile, and what it counts for."""
+
+    key: str
+    profile: Profile
+    domestic: bool
+
+    @property
+    def operator(self) -> str:
+        return self.profile.operator
+
+    @property
+    def counts(self) -> bool:
+        """For the goal: an outside operator that readers at home can open."""
+        return not self.profile.own and self.profile.readers is Readers.HOME
+
+
+Channels = Mapping[str, Channel]
+
+
+def status_of(case: Case, holds: bool, now: datetime) -> Status:
+    """What the announcement has come to: `reached` while the goal holds, `partly` or `nowhere` once its time is up."""
+    announcement = case.announcement
+    if announcement.withdrawn_at:
+        return Status.WITHDRAWN
+    if now < announcement.base_at:
+        return Status.SCHEDULED
+    if holds:
+        return Status.REACHED
+    something = any(d.state is S.LIVE for d in case.deliveries.values())
+    over = now >= announcement.goal_by or all(d.state in RESTING for d in case.deliveries.values())
+    if not over:
+        return Status.OPEN
+    return Status.PARTLY if something else Status.NOWHERE
+
+
+def live(case: Case) -> list[Delivery]:
+    """The deliveries that are public now, as far as is known."""
+    return [d for d in case.deliveries.values() if d.state is S.LIVE]
+
+
+def reach(deliveries: Iterable[Delivery], channels: Channels) -> tuple[set[str], set[str]]:
+    """Operators of these deliveries that count, and the domestic ones among them."""
+    counting = [channels[d.channel] for d in deliveries if d.channel in channels and channels[d.channel].counts]
+    return {c.operator for c in counting}, {c.operator for c in counting if c.domestic}
+
+
+def events(before: Case, after: Case, now: datetime) -> tuple[Event, ...]:
+    """Every change of course between two states of a case, numbered on from the last, with the delivery's reason."""
+    a, b = before.announcement, after.announcement
+    found: list[tuple[str, str | None, Reason | None]] = [
+        (d.state.value, name, d.reason)
+        for name, d in after.deliveries.items()
+        if (was := before.deliveries.get(name)) is None or was.state is not d.state or was.reason != d.reason
+    ]
+    if b.met_at and not a.met_at:
+        took = round((b.met_at - b.base_at).total_seconds(), 3)
+        found.append(("goal_met", None, Reason("goal_met", {"seconds": took})))
+    if b.late and not a.late and not b.met_at:
+        found.append(("goal_missed", None, Reason("goal_missed", {"by": b.goal_by.isoformat()})))
+    if b.withdrawn_at and not a.withdrawn_at:
+        found.append(("withdrawn", None, Reason("withdrawn", {"because": b.withdrawn_because or ""})))
+    if b.status is not a.status:
+        found.append(("status", None, Reason(f"status_{b.status.value}")))
+    return tuple(
+        Event(n=n, at=now, kind=kind, channel=channel, reason=reason)
+        for n, (kind, channel, reason) in enumerate(found, a.events + 1)
+    )
