@@ -1,0 +1,219 @@
+"""The catalogue of sentences: what Loa tells about an announcement, in English and Vietnamese.
+
+Both start in lower case, because some are shown inside others, and end without a full stop. A template is one of
+`str.format` with one addition: `[a|b]` shows the first alternative whose arguments all say something, or nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+SENTENCES: Mapping[str, tuple[str, str]] = {
+    # why a channel starts, waits or is passed over
+    "accepted": ("accepted", "đã nhận"),
+    "start_post": ("every announcement of this route goes here", "mọi thông báo của tuyến này đều đăng ở đây"),
+    "start_stand_in_down": (
+        (
+            "{what} is down[ since {since}][ ({channels})]:[ {passed_over} passed over,] "
+            "[{channel}|this channel] carries it[ for {for_channel}]"
+        ),
+        (
+            "{what} gặp sự cố[ từ {since}][ ({channels})]:[ bỏ qua {passed_over},] "
+            "[{channel}|kênh này] đăng thay[ cho {for_channel}]"
+        ),
+    ),
+    "start_stand_in": ("stands in for {for_channel}[: {why}]", "đăng thay cho {for_channel}[: {why}]"),
+    "start_slow": (
+        "{for_channel} is not live[ after {after_s} s]: [{channel}|this channel] starts",
+        "{for_channel} chưa đăng được[ sau {after_s} giây]: [{channel}|kênh này] bắt đầu",
+    ),
+    "start_goal": (
+        (
+            "the goal is at risk[; outside operators missing: {missing_operators}]"
+            "[; domestic operators missing: {missing_domestic}]"
+        ),
+        (
+            "mục tiêu có nguy cơ không đạt[; còn thiếu nhà vận hành bên ngoài: {missing_operators}]"
+            "[; còn thiếu nhà vận hành trong nước: {missing_domestic}]"
+        ),
+    ),
+    "down": ("{what} is down[ since {since}][ ({channels})]", "{what} gặp sự cố[ từ {since}][ ({channels})]"),
+    "parked_down": (
+        "{what} is down[ since {since}][; a late copy is owed until {until}]",
+        "{what} gặp sự cố[ từ {since}][; sẽ đăng bù, chậm nhất {until}]",
+    ),
+    "own_network": (
+        "our own network seems to be cut off: nothing outside answers, so no channel is blamed",
+        "có vẻ mạng của tòa soạn bị ngắt: bên ngoài không nơi nào trả lời, nên không quy lỗi cho kênh nào",
+    ),
+    "paused": ("this channel is paused[ until {until}]", "kênh này đang tạm dừng[ đến {until}]"),
+    "channel_gone": ("this channel is no longer configured", "kênh này không còn trong cấu hình"),
+    # why nothing is posted
+    "not_needed": ("not needed", "không cần đến"),
+    "served_by": ("not needed: {channel} carries it", "không cần đến: {channel} đã đăng"),
+    "start_by_over": (
+        "not started: it is too late for stand-ins[, since {until}]",
+        "không bắt đầu: đã quá muộn để đăng thay[, từ {until}]",
+    ),
+    "expired": (
+        "not posted in time[: it was useful until {until}]",
+        "không đăng kịp[: tin chỉ còn giá trị đến {until}]",
+    ),
+    "no_late_copy": ("not posted: this route makes no late copies", "không đăng: tuyến này không đăng bù"),
+    "newest_five": (
+        "no late copy: after an outage only the newest five are made",
+        "không đăng bù: sau sự cố chỉ đăng bù năm tin mới nhất",
+    ),
+    "withdrawn": ("withdrawn[: {because}]", "đã rút[: {because}]"),
+    "replaced": ("replaced[ by {by}]", "đã được thay[ bằng {by}]"),
+    # what a platform answered
+    "denied": (
+        "[{operator}|the platform] refuses our account[: {detail}]",
+        "[{operator}|nền tảng] từ chối tài khoản của tòa soạn[: {detail}]",
+    ),
+    "rejected": (
+        "[{operator}|the platform] refuses this content[ ({code})][: {detail}]",
+        "[{operator}|nền tảng] từ chối nội dung này[ ({code})][: {detail}]",
+    ),
+    "refuses_everything": (
+        "[{operator}|the platform] refuses everything we post[ ({code})]",
+        "[{operator}|nền tảng] từ chối mọi tin của tòa soạn[ ({code})]",
+    ),
+    "throttled": (
+        "[{operator}|the platform] asks us to wait[ until {until}]",
+        "[{operator}|nền tảng] yêu cầu chờ[ đến {until}]",
+    ),
+    "unavailable": (
+        "[{operator}|the platform] does not answer[ ({detail})]",
+        "[{operator}|nền tảng] không trả lời[ ({detail})]",
+    ),
+    "retry": ("tried again[ at {at}][: {detail}]", "sẽ thử lại[ lúc {at}][: {detail}]"),
+    "pending": (
+        "[{operator}|the platform] has taken it and does not show it yet",
+        "[{operator}|nền tảng] đã nhận nhưng chưa hiển thị",
+    ),
+    "unfinished": ("prepared there, the last step follows", "đã chuẩn bị xong, còn bước cuối"),
+    # what may or may not be public
+    "uncertain": (
+        "may have been posted: the answer was lost[ ({detail})]",
+        "có thể đã đăng: không nhận được câu trả lời[ ({detail})]",
+    ),
+    "crash": (
+        "may have been posted: the broker was stopped while this was being sent",
+        "có thể đã đăng: hệ thống bị dừng trong lúc đang gửi",
+    ),
+    "checking_list": (
+        "may have been posted: we look for it there and send nothing again[ before {until}]",
+        "có thể đã đăng: đang tìm trên kênh, không gửi lại[ trước {until}]",
+    ),
+    "checking_handle": (
+        "may have been posted: [{operator}|the platform] is asked what became of it",
+        "có thể đã đăng: đang hỏi lại [{operator}|nền tảng]",
+    ),
+    "repeat_keyed": (
+        "the answer was lost[ ({detail})]: sent again with the same key, so that it counts once",
+        "không nhận được câu trả lời[ ({detail})]: gửi lại với cùng mã khóa nên chỉ tính một lần",
+    ),
+    "repeat_wanted": (
+        "may have been posted; this route wants one repeat: sent again",
+        "có thể đã đăng; tuyến này cho phép gửi lại một lần: gửi lại",
+    ),
+    "unconfirmed_nothing": (
+        "may have been posted; this platform cannot be asked: a person must look",
+        "có thể đã đăng; không thể hỏi nền tảng này: cần người kiểm tra",
+    ),
+    "unconfirmed_time": (
+        "may have been posted; nobody could tell[ until {until}]: a person must look",
+        "có thể đã đăng; không xác nhận được[ đến {until}]: cần người kiểm tra",
+    ),
+    "not_seen": ("not seen there[ until {until}]: sent again", "không thấy trên kênh[ đến {until}]: gửi lại"),
+    "not_seen_skip": (
+        "not seen there[ until {until}]: no longer needed, not sent again",
+        "không thấy trên kênh[ đến {until}]: không còn cần, không gửi lại",
+    ),
+    "absent": ("proved not to be posted: sent again", "đã xác minh là chưa đăng: gửi lại"),
+    "gate_closed": (
+        "held back before anything left: another process takes over",
+        "dừng lại trước khi gửi: một tiến trình khác tiếp quản",
+    ),
+    # what is public
+    "live": ("live", "đã đăng"),
+    "live_account": ("live, read back by our own account", "đã đăng, tài khoản của tòa soạn đã đọc lại được"),
+    "live_late": ("late copy[, written at {written_at}]", "bản đăng bù[, viết lúc {written_at}]"),
+    "found": ("found there: it is live", "đã tìm thấy trên kênh: tin đã đăng"),
+    "late_evidence": ("it is live after all", "sau cùng đã xác nhận: tin đã đăng"),
+    "two_copies": ("{count} copies are to be seen there", "trên kênh có {count} bản"),
+    "copy_deleted": ("the younger copy was deleted", "đã xóa bản đăng sau"),
+    "removed": ("[{operator}|the platform] no longer shows it", "[{operator}|nền tảng] không còn hiển thị tin"),
+    "deleted": ("deleted there", "đã xóa khỏi kênh"),
+    "delete_unsupported": (
+        "programs cannot delete there: a person must",
+        "chương trình không xóa được trên kênh này: cần người xóa",
+    ),
+    "delete_failed": (
+        "could not be deleted[ ({detail})]: a person must do it",
+        "không xóa được[ ({detail})]: cần người xóa",
+    ),
+    "resolved_live": ("[{by}|a person] has seen it there", "[{by}|người trực] đã thấy tin trên kênh"),
+    "resolved_not_live": (
+        "[{by}|a person] says that it is not there",
+        "[{by}|người trực] cho biết tin không có trên kênh",
+    ),
+    "reopened": ("taken up again[ by {by}]", "được mở lại[ bởi {by}]"),
+    # the announcement as a whole
+    "goal_met": (
+        "goal met[ after {seconds} s][; outside operators: {operators}][, domestic: {domestic}]",
+        "đạt mục tiêu[ sau {seconds} giây][; nhà vận hành bên ngoài: {operators}][, trong nước: {domestic}]",
+    ),
+    "goal_missed": (
+        "goal missed: too few operators carried it[ by {by}]",
+        "không đạt mục tiêu: quá ít nhà vận hành đã đăng[ trước {by}]",
+    ),
+    "status_awaiting_approval": ("waits for approval", "chờ duyệt"),
+    "status_scheduled": ("goes out[ at {at}]", "sẽ đăng[ lúc {at}]"),
+    "status_open": ("under way", "đang đăng"),
+    "status_reached": ("the goal is reached", "đã đạt mục tiêu"),
+    "status_partly": (
+        "the time is up and the goal is only partly reached",
+        "đã hết thời gian, chỉ đạt một phần mục tiêu",
+    ),
+    "status_nowhere": ("out nowhere", "chưa đăng được ở đâu"),
+    "status_withdrawn": ("withdrawn[: {because}]", "đã rút[: {because}]"),
+    # what happens next
+    "next_late_copy": ("late copy until {until}", "đăng bù, chậm nhất {until}"),
+    "next_try": ("tried again[ at {at}]", "thử lại[ lúc {at}]"),
+    "next_question": ("asked again[ at {at}]", "hỏi lại[ lúc {at}]"),
+    # parts of the summary
+    "out_on": ("out on {channels}", "đã đăng trên {channels}"),
+    "still_on": ("still to be seen on {channels}", "vẫn còn trên {channels}"),
+    "on_its_way": ("on its way to {channels}", "đang gửi đến {channels}"),
+    "owed_one": ("{channels} gets a late copy[ until {until}]", "{channels} sẽ được đăng bù[, chậm nhất {until}]"),
+    "owed_many": ("{channels} get late copies[ until {until}]", "{channels} sẽ được đăng bù[, chậm nhất {until}]"),
+    "unconfirmed_on": ("may be on {channels}: a person must look", "có thể đã có trên {channels}: cần người kiểm tra"),
+    "not_on": ("not on {channel}: {why}", "không có trên {channel}: {why}"),
+}
+
+NAMES: Mapping[str, str | tuple[str, str]] = {
+    "bluesky": "Bluesky",
+    "discord": "Discord",
+    "email": ("e-mail", "thư điện tử"),
+    "facebook": "Facebook",
+    "google": "Google",
+    "instagram": "Instagram",
+    "international": ("the path abroad", "đường truyền quốc tế"),
+    "domestic": ("the domestic path", "đường truyền trong nước"),
+    "line": "LINE",
+    "mastodon": "Mastodon",
+    "meta": "Meta",
+    "site": ("our site", "trang của tòa soạn"),
+    "sms": "SMS",
+    "smtp": ("e-mail", "thư điện tử"),
+    "telegram": "Telegram",
+    "threads": "Threads",
+    "tiktok": "TikTok",
+    "vng": "VNG (Zalo)",
+    "x": "X",
+    "youtube": "YouTube",
+    "zalo": "Zalo",
+}
+"""What people call a channel or operator; others are shown as they are configured."""

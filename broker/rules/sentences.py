@@ -1,0 +1,151 @@
+"""Plain sentences in English and Vietnamese, made from reasons and the catalogue. Pure.
+
+Times are shown as HH:MM in the agency's zone, channels and operators by the names people know.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, tzinfo
+from string import Formatter
+
+from broker.model import Reason, Status
+from broker.rules.catalogue import NAMES, SENTENCES
+
+LANGUAGES = ("en", "vi")
+Sentence = dict[str, str]
+"""The same sentence by language: `{"en": …, "vi": …}`."""
+
+_NAMED = frozenset({"channel", "channels", "for_channel", "operator", "operators", "passed_over", "what"})
+_AND = (" and ", " và ")
+_TIME = re.compile(
+    r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)"
+)
+_CHOICE = re.compile(r"\[([^\]]*)\]")
+_DOMAIN = re.compile(r"(?:operator|login|host|path|media):|.*/")
+
+
+def sentence(reason: Reason, zone: tzinfo, **context: object) -> Sentence:
+    """The reason in both languages; `context` (operator, channel) fills what the reason leaves open.
+
+    Never raises: an unknown key, or one without its arguments, is shown as the key itself.
+    """
+    said = {language: _said(reason, language, zone, context) for language in LANGUAGES}
+    return {language: _capital(text) if text else reason.key for language, text in said.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What an announcement has come to, as far as its summary tells; channels by name, in order of the route."""
+
+    status: Status
+    live: tuple[str, ...] = ()
+    on_its_way: tuple[str, ...] = ()
+    down: tuple[tuple[str, datetime | None], ...] = ()
+    """What is down (operator or channel), and since when."""
+    owed: tuple[tuple[str, datetime], ...] = ()
+    """Channels that get a late copy, and until when."""
+    unconfirmed: tuple[str, ...] = ()
+    failed: tuple[tuple[str, Reason], ...] = ()
+    at: datetime | None = None
+    """When a scheduled announcement goes out."""
+    because: str | None = None
+    """Why it was withdrawn."""
+    operators: Mapping[str, str] = field(default_factory=dict)
+    """Operator by channel, to name who refused."""
+
+
+def summary(standing: Standing, zone: tzinfo) -> Sentence:
+    """The announcement in one or a few sentences, the most important first."""
+    return {language: " ".join(_told(standing, language, zone)) for language in LANGUAGES}
+
+
+def _told(standing: Standing, language: str, zone: tzinfo) -> Iterable[str]:
+    for reasons in _summary_parts(standing):
+        if said := "; ".join(_said(reason, language, zone, context) or reason.key for reason, context in reasons):
+            yield f"{_capital(said)}."
+
+
+def _summary_parts(standing: Standing) -> Iterable[list[tuple[Reason, Mapping[str, object]]]]:
+    """Reasons that make up one sentence each, with their context."""
+    status = standing.status
+    if not standing.live or status in (Status.WITHDRAWN, Status.SCHEDULED, Status.AWAITING_APPROVAL):
+        yield [(Reason(f"status_{status}", {"at": standing.at, "because": standing.because}), {})]
+    if standing.live:
+        yield [(Reason("still_on" if status is Status.WITHDRAWN else "out_on", {"channels": standing.live}), {})]
+    if standing.on_its_way:
+        yield [(Reason("on_its_way", {"channels": standing.on_its_way}), {})]
+    down = [Reason("down", {"what": what, "since": since}) for what, since in standing.down]
+    yield [(reason, {}) for reason in [*down, *_owed(standing.owed)]]
+    if standing.unconfirmed:
+        yield [(Reason("unconfirmed_on", {"channels": standing.unconfirmed}), {})]
+    for channel, why in standing.failed:
+        yield [(Reason("not_on", {"channel": channel, "why": why}), {"operator": standing.operators.get(channel)})]
+
+
+def _owed(owed: tuple[tuple[str, datetime], ...]) -> Iterable[Reason]:
+    """Channels with the same end in one sentence."""
+    by_end: dict[datetime, list[str]] = {}
+    for channel, until in owed:
+        by_end.setdefault(until.replace(second=0, microsecond=0), []).append(channel)
+    for until, channels in by_end.items():
+        yield Reason("owed_one" if len(channels) == 1 else "owed_many", {"channels": channels, "until": until})
+
+
+def _said(reason: Reason, language: str, zone: tzinfo, context: Mapping[str, object]) -> str | None:
+    """The sentence without capital and full stop; None if the catalogue lacks it, or it its arguments."""
+    if reason.key not in SENTENCES:
+        return None
+    args = {**context, **reason.args}
+    shown = {name: _shown(name, value, args, language, zone) for name, value in args.items() if value is not None}
+    template = _CHOICE.sub(lambda choice: _chosen(choice[1], args), SENTENCES[reason.key][LANGUAGES.index(language)])
+    try:
+        return template.format_map(shown)
+    except KeyError:
+        return None
+
+
+def _chosen(choice: str, args: Mapping[str, object]) -> str:
+    return next((one for one in choice.split("|") if all(args.get(name) for name in placeholders(one))), "")
+
+
+def placeholders(template: str) -> set[str]:
+    """Names of the arguments a template shows."""
+    return {name for _, name, _, _ in Formatter().parse(template) if name}
+
+
+def _shown(name: str, value: object, args: Mapping[str, object], language: str, zone: tzinfo) -> str:
+    match value:
+        case datetime():
+            return value.astimezone(zone).strftime("%H:%M")
+        case timedelta():
+            return f"{round(value.total_seconds(), 1):g}"
+        case float():
+            return f"{round(value, 1):g}"
+        case Reason():
+            others = {other: arg for other, arg in args.items() if other != name}
+            return _said(value, language, zone, others) or value.key
+        case str() if _TIME.fullmatch(value):
+            return datetime.fromisoformat(value).astimezone(zone).strftime("%H:%M")
+        case str() if name in _NAMED:
+            return _name(value, language)
+        case str() if name == "why" and value in SENTENCES:
+            return _shown(name, Reason(value), args, language, zone)
+        case list() | tuple():
+            *first, last = [_shown(name, item, args, language, zone) for item in value] or [""]
+            return _AND[LANGUAGES.index(language)].join(filter(None, [", ".join(first), last]))
+        case _:
+            return str(value)
+
+
+def _name(text: str, language: str) -> str:
+    """A channel, operator or failure domain by the name people know."""
+    bare = _DOMAIN.sub("", text, count=1)
+    known = NAMES.get(bare, bare)
+    return known if isinstance(known, str) else known[LANGUAGES.index(language)]
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
