@@ -98,6 +98,7 @@ class Emulator(ABC):
         self._doors: dict[str, Door] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting = asyncio.Event()
+        self._news = asyncio.Event()
         self._next_change: asyncio.TimerHandle | None = None
 
     @abstractmethod
@@ -210,14 +211,27 @@ class Emulator(ABC):
 
     # -- what the platform keeps
 
+    async def until(self, condition: Callable[[PlatformLog], object], timeout: float = 5.0) -> None:
+        """Wait until the log meets `condition`. TimeoutError after `timeout` seconds."""
+        async with asyncio.timeout(timeout):
+            while not condition(self.log):
+                await self._news.wait()
+
+    def tell(self) -> None:
+        """Let `until` look at the log again."""
+        self._news.set()
+        self._news = asyncio.Event()
+
     def record(self, method: str, path: str, step: str, host: str) -> Request:
         """Enter a request into the log; the caller sets its verdict."""
         request = Request(self.now(), method, path, step, host)
         self.log.requests.append(request)
+        self.tell()
         return request
 
     def note(self, what: str, detail: str = "") -> None:
         self.log.notes.append(Note(self.now(), what, detail))
+        self.tell()
 
     def take_in(
         self,
@@ -241,6 +255,7 @@ class Emulator(ABC):
             self.note("silently dropped", post_id)
             return post
         self.log.taken.append(post)
+        self.tell()
         if fault := self.faults.take(Kind.REMOVE_LATER, step):
             self.later(5.0 if fault.after is None else fault.after, lambda: self.take_down(post))
         return post
@@ -249,6 +264,7 @@ class Emulator(ABC):
         """Remove a post that is up; nothing happens to one that is not."""
         if post.is_up:
             post.removed_at, post.removed_by = self.now(), by
+            self.tell()
 
     def find_post(self, post_id: str) -> Post | None:
         """The post with this id that is still up."""

@@ -34,7 +34,9 @@ class Door:
         self.port = 0
 
     def open(self, port: int = 0) -> None:
-        """Take `port` for good (0: any free one) and listen on it."""
+        """Take `port` for good (0: any free one) and listen on it. OSError when somebody else has it."""
+        if port:
+            _check_free(port)
         self._reserved = _bound(port)
         self.port = self._reserved.getsockname()[1]
         self._listen()
@@ -145,9 +147,8 @@ def _linger_off(connection: socket.socket) -> None:
 
 
 def _bound(port: int) -> socket.socket:
-    """A socket bound to `port`. Reuse lets one socket keep the port reserved while the listening one is closed."""
+    """A socket bound to `port`. By reuse one socket keeps the port reserved while the listening one is closed."""
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         bound.bind(("127.0.0.1", port))
@@ -155,3 +156,10 @@ def _bound(port: int) -> socket.socket:
         bound.close()
         raise
     return bound
+
+
+def _check_free(port: int) -> None:
+    """Reuse would let two processes of one user share a port, so ask first without it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))

@@ -29,7 +29,7 @@ class Call:
     request: web.Request
     step: str
     host: str
-    body: bytes
+    body: bytes  # as it came; empty for multipart
     params: Mapping[str, str]  # query, form, multipart and top level of JSON, later ones winning; nested JSON as text
     json: Any  # the JSON body, or None
     files: Mapping[str, bytes]
@@ -155,6 +155,7 @@ class HttpEmulator(Emulator):
         except Refused as refused:
             response, verdict = refused.response, refused.verdict
         self.finish(call, response)
+        self.tell()
         return response, verdict
 
     async def _go_wrong(self, fault: Fault, route: Route, call: Call, record: Request) -> web.StreamResponse:
@@ -238,7 +239,7 @@ async def _read(request: web.Request, step: str, host: str) -> Call:
     params: dict[str, str] = dict(request.query)
     files: dict[str, bytes] = {}
     document: Any = None
-    body = await request.read()
+    body = b"" if request.content_type.startswith("multipart/") else await request.read()
     if request.content_type == "application/json":
         document = _parse(body)
         if isinstance(document, dict):
