@@ -24,16 +24,17 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     ),
     "start_stand_in": ("stands in for {for_channel}[: {why}]", "đăng thay cho {for_channel}[: {why}]"),
     "start_slow": (
-        "{for_channel} is not live[ after {after_s} s]: [{channel}|this channel] starts",
-        "{for_channel} chưa đăng được[ sau {after_s} giây]: [{channel}|kênh này] bắt đầu",
+        "{for_channel} is not live[ after {after_s} s]: this channel starts",
+        "{for_channel} chưa đăng được[ sau {after_s} giây]: kênh này bắt đầu",
     ),
+    "slow": ("not live[ after {after_s} s]", "chưa đăng được[ sau {after_s} giây]"),
     "start_goal": (
         (
-            "the goal is at risk[; outside operators missing: {missing_operators}]"
+            "the goal is at risk[; outside operators missing: {missing}]"
             "[; domestic operators missing: {missing_domestic}]"
         ),
         (
-            "mục tiêu có nguy cơ không đạt[; còn thiếu nhà vận hành bên ngoài: {missing_operators}]"
+            "mục tiêu có nguy cơ không đạt[; còn thiếu nhà vận hành bên ngoài: {missing}]"
             "[; còn thiếu nhà vận hành trong nước: {missing_domestic}]"
         ),
     ),
@@ -76,8 +77,8 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "[{operator}|nền tảng] từ chối nội dung này[ ({code})][: {detail}]",
     ),
     "refuses_everything": (
-        "[{operator}|the platform] refuses everything we post[ ({code})]",
-        "[{operator}|nền tảng] từ chối mọi tin của tòa soạn[ ({code})]",
+        "[{what}|{operator}|the platform] refuses everything we post[ since {since}][ ({code})| ({detail})]",
+        "[{what}|{operator}|nền tảng] từ chối mọi tin của tòa soạn[ từ {since}][ ({code})| ({detail})]",
     ),
     "throttled": (
         "[{operator}|the platform] asks us to wait[ until {until}]",
@@ -145,10 +146,11 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "two_copies": ("{count} copies are to be seen there", "trên kênh có {count} bản"),
     "copy_deleted": ("the younger copy was deleted", "đã xóa bản đăng sau"),
     "removed": ("[{operator}|the platform] no longer shows it", "[{operator}|nền tảng] không còn hiển thị tin"),
+    "deleting": ("being deleted there", "đang xóa khỏi kênh"),
     "deleted": ("deleted there", "đã xóa khỏi kênh"),
     "delete_unsupported": (
-        "programs cannot delete there: a person must",
-        "chương trình không xóa được trên kênh này: cần người xóa",
+        "programs cannot delete there, a person must[: {url}]",
+        "chương trình không xóa được trên kênh này, cần người xóa[: {url}]",
     ),
     "delete_failed": (
         "could not be deleted[ ({detail})]: a person must do it",

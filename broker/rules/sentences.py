@@ -37,7 +37,7 @@ def sentence(reason: Reason, zone: tzinfo, **context: object) -> Sentence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Outlook:
     """What an announcement has come to, as far as its summary tells; channels by name, in order of the route."""
 
     status: Status
@@ -57,32 +57,32 @@ class Standing:
     """Operator by channel, to name who refused."""
 
 
-def summary(standing: Standing, zone: tzinfo) -> Sentence:
+def summary(outlook: Outlook, zone: tzinfo) -> Sentence:
     """The announcement in one or a few sentences, the most important first."""
-    return {language: " ".join(_told(standing, language, zone)) for language in LANGUAGES}
+    return {language: " ".join(_told(outlook, language, zone)) for language in LANGUAGES}
 
 
-def _told(standing: Standing, language: str, zone: tzinfo) -> Iterable[str]:
-    for reasons in _summary_parts(standing):
+def _told(outlook: Outlook, language: str, zone: tzinfo) -> Iterable[str]:
+    for reasons in _summary_parts(outlook):
         if said := "; ".join(_said(reason, language, zone, context) or reason.key for reason, context in reasons):
             yield f"{_capital(said)}."
 
 
-def _summary_parts(standing: Standing) -> Iterable[list[tuple[Reason, Mapping[str, object]]]]:
+def _summary_parts(outlook: Outlook) -> Iterable[list[tuple[Reason, Mapping[str, object]]]]:
     """Reasons that make up one sentence each, with their context."""
-    status = standing.status
-    if not standing.live or status in (Status.WITHDRAWN, Status.SCHEDULED, Status.AWAITING_APPROVAL):
-        yield [(Reason(f"status_{status}", {"at": standing.at, "because": standing.because}), {})]
-    if standing.live:
-        yield [(Reason("still_on" if status is Status.WITHDRAWN else "out_on", {"channels": standing.live}), {})]
-    if standing.on_its_way:
-        yield [(Reason("on_its_way", {"channels": standing.on_its_way}), {})]
-    down = [Reason("down", {"what": what, "since": since}) for what, since in standing.down]
-    yield [(reason, {}) for reason in [*down, *_owed(standing.owed)]]
-    if standing.unconfirmed:
-        yield [(Reason("unconfirmed_on", {"channels": standing.unconfirmed}), {})]
-    for channel, why in standing.failed:
-        yield [(Reason("not_on", {"channel": channel, "why": why}), {"operator": standing.operators.get(channel)})]
+    status = outlook.status
+    if not outlook.live or status in (Status.WITHDRAWN, Status.SCHEDULED, Status.AWAITING_APPROVAL):
+        yield [(Reason(f"status_{status}", {"at": outlook.at, "because": outlook.because}), {})]
+    if outlook.live:
+        yield [(Reason("still_on" if status is Status.WITHDRAWN else "out_on", {"channels": outlook.live}), {})]
+    if outlook.on_its_way:
+        yield [(Reason("on_its_way", {"channels": outlook.on_its_way}), {})]
+    down = [Reason("down", {"what": what, "since": since}) for what, since in outlook.down]
+    yield [(reason, {}) for reason in [*down, *_owed(outlook.owed)]]
+    if outlook.unconfirmed:
+        yield [(Reason("unconfirmed_on", {"channels": outlook.unconfirmed}), {})]
+    for channel, why in outlook.failed:
+        yield [(Reason("not_on", {"channel": channel, "why": why}), {"operator": outlook.operators.get(channel)})]
 
 
 def _owed(owed: tuple[tuple[str, datetime], ...]) -> Iterable[Reason]:
@@ -98,13 +98,22 @@ def _said(reason: Reason, language: str, zone: tzinfo, context: Mapping[str, obj
     """The sentence without capital and full stop; None if the catalogue lacks it, or it its arguments."""
     if reason.key not in SENTENCES:
         return None
-    args = {**context, **reason.args}
+    args = _telling({**context, **reason.args})
     shown = {name: _shown(name, value, args, language, zone) for name, value in args.items() if value is not None}
     template = _CHOICE.sub(lambda choice: _chosen(choice[1], args), SENTENCES[reason.key][LANGUAGES.index(language)])
     try:
         return template.format_map(shown)
     except KeyError:
         return None
+
+
+def _telling(args: Mapping[str, object]) -> dict[str, object]:
+    """Without what would only repeat the name of the thing that is down."""
+    what = args.get("what")
+    repeats = (what, [what], (what,))
+    return {
+        name: value for name, value in args.items() if name not in ("for_channel", "channels") or value not in repeats
+    }
 
 
 def _chosen(choice: str, args: Mapping[str, object]) -> str:
@@ -132,7 +141,8 @@ def _shown(name: str, value: object, args: Mapping[str, object], language: str, 
         case str() if name in _NAMED:
             return _name(value, language)
         case str() if name == "why" and value in SENTENCES:
-            return _shown(name, Reason(value), args, language, zone)
+            why_args = args.get("why_args")
+            return _said(Reason(value), language, zone, why_args if isinstance(why_args, Mapping) else {}) or value
         case list() | tuple():
             *first, last = [_shown(name, item, args, language, zone) for item in value] or [""]
             return _AND[LANGUAGES.index(language)].join(filter(None, [", ".join(first), last]))
