@@ -205,6 +205,15 @@ class ControlClient:
     async def log(self, name: str) -> PlatformLog:
         return PlatformLog.from_json(await self._call("GET", f"/{name}/log"))
 
+    async def until(self, name: str, condition: Callable[[PlatformLog], object], timeout: float = 10.0) -> PlatformLog:
+        """The log once it meets `condition`, asked for twenty times a second. TimeoutError after `timeout` seconds."""
+        async with asyncio.timeout(timeout):
+            while True:
+                log = await self.log(name)
+                if condition(log):
+                    return log
+                await asyncio.sleep(0.05)
+
     async def faults(self, name: str) -> list[Fault]:
         return [Fault.from_json(fault) for fault in await self._call("GET", f"/{name}/faults")]
 

@@ -5,6 +5,7 @@ import socket
 import struct
 from collections.abc import Callable
 from contextlib import suppress
+from typing import cast
 from weakref import WeakSet
 
 from adapters.emulators.faults import Kind
@@ -136,9 +137,9 @@ class Door:
 
 def reset(transport: asyncio.BaseTransport | None) -> None:
     """End a connection by TCP reset, unsent bytes thrown away."""
-    if isinstance(transport, asyncio.Transport) and not transport.is_closing():
+    if transport is not None and not transport.is_closing():
         _linger_off(transport.get_extra_info("socket"))
-        transport.abort()
+        cast("asyncio.WriteTransport", transport).abort()  # uvloop's transports are no subclass
 
 
 def _linger_off(connection: socket.socket) -> None:

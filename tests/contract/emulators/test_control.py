@@ -27,7 +27,7 @@ async def test_the_control_port_steers_and_reports(session):
         assert (await page.post("second"))[0] == 500
         await control.hook("facebook", "remove_post", post_id=post_id)
         await control.heal("facebook")
-        log = await control.log("facebook")
+        log = await control.until("facebook", lambda log: not log.visible)
         assert [(post.text, post.removed_by) for post in log.posts] == [(TEXT, "platform")]
         assert (await control.hook("threads", "issue_token", hours_old=48)).startswith("THAA")
 

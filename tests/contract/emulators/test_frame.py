@@ -32,6 +32,12 @@ async def test_nobody_else_gets_the_port_of_an_emulator_that_refuses(fb):
         await asyncio.start_server(lambda *_: None, "127.0.0.1", fb.port())
 
 
+async def test_two_emulators_never_share_a_given_port(fb):
+    with pytest.raises(OSError, match="in use"):
+        async with FacebookEmulator(ports=[fb.port()]):
+            pass
+
+
 async def test_black_hole_accepts_and_never_answers_or_processes(fb, page):
     await page.post("over a connection that stays open")
     await fb.fail("black_hole")
