@@ -21,7 +21,7 @@ def main() -> None:
         names = given.names or list(EMULATORS)
         asyncio.run(run_sandbox(given.control_port, names, options=given.options, ready=_announce))
     except (ControlError, TypeError, OSError) as error:
-        sys.exit(f"cannot run: {error}")
+        parser.error(str(error))
 
 
 def _announce(sandbox: Sandbox) -> None:
