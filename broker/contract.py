@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol, Self
+from typing import Annotated, Any, ClassVar, Protocol, Self
 
 import aiohttp
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from broker.clock import Clock
 from broker.model import Composed, Post, StepClass, Verb
@@ -109,6 +110,21 @@ class Profile:
         return self.steps[min(step, len(self.steps) - 1)].after_uncertain
 
 
+_AMOUNT = re.compile(r"(\d{1,7}(?:\.\d{1,6})?)\s*(ms|s|m|h|d)?")
+_UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def duration(value: object) -> object:
+    """`"500ms"`, `"15s"`, `"10m"`, `"3h"`, `"1d"` as a timedelta; seconds and ISO 8601 are left to pydantic."""
+    if isinstance(value, str) and (amount := _AMOUNT.fullmatch(value.strip())):
+        return timedelta(**{_UNITS[amount[2] or "s"]: float(amount[1])})
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(duration), Field(ge=timedelta(0), le=timedelta(days=3650))]
+"""A time in the configuration: not negative, at most ten years."""
+
+
 class ChannelSettings(BaseModel):
     """Settings every channel understands; an adapter's own model derives from it. Unknown keys are an error."""
 
@@ -124,19 +140,19 @@ class ChannelSettings(BaseModel):
     readers: Readers | None = None
     path: Path | None = None
     push: bool | None = None
-    usual: timedelta | None = None
-    settle_for: timedelta | None = None
-    first_look: timedelta | None = None
-    look_back: timedelta | None = None
-    pending_for: timedelta | None = None
-    key_lifetime: timedelta | None = None
-    probe_every: timedelta | None = None
-    connect_timeout: timedelta | None = None
-    total_timeout: timedelta | None = None
-    quick_retry: timedelta | None = None
-    backoff: timedelta | None = None
-    max_in_flight: int | None = None
-    rate_per_s: float | None = None
+    usual: Duration | None = None
+    settle_for: Duration | None = None
+    first_look: Duration | None = None
+    look_back: Duration | None = None
+    pending_for: Duration | None = None
+    key_lifetime: Duration | None = None
+    probe_every: Duration | None = None
+    connect_timeout: Duration | None = None
+    total_timeout: Duration | None = None
+    quick_retry: Duration | None = None
+    backoff: Duration | None = None
+    max_in_flight: Annotated[int, Field(ge=1)] | None = None
+    rate_per_s: Annotated[float, Field(gt=0)] | None = None
 
 
 _ADJUSTABLE = tuple(ChannelSettings.model_fields.keys() - {"adapter", "domestic"})
