@@ -1,8 +1,9 @@
 """The store's contract: what is written together, what is guarded by what, and what can be read.
 
-One `commit` is one durable transaction. Writes are *operations* (frozen values); the engine's writer collects them into
-batches. Every `Save` is guarded by the announcement's owner and epoch and by each delivery's state and attempt: a guard
-that fails writes nothing of that operation and answers `Lost`. Times are stored as integer microseconds since 1970, UTC.
+One `commit` is one durable transaction. Writes are *operations* (frozen values); the engine's writer collects them
+into batches. Every `Save` is guarded by the announcement's owner and epoch and by each delivery's state and attempt: a
+guard that fails writes nothing of that operation and answers `Lost`. Times are stored as integer microseconds since
+1970, UTC.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from hashlib import sha256
+from typing import Any, Protocol, Self
 
 from broker.contract import TokenPair
 from broker.model import Announcement, Case, Delivery, Event, State, Status
@@ -41,6 +43,12 @@ class Change:
     delivery: Delivery
     was: State
     attempt: int
+    recomposed: bool = True
+    """False spares the store the composed text: it is the one already kept."""
+
+    @classmethod
+    def of(cls, old: Delivery, new: Delivery) -> Self:
+        return cls(new, old.state, old.attempt, recomposed=new.composed is not old.composed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +115,7 @@ class Exists:
     announcement_id: str
     same_body: bool
     by: str
-    """`idempotency_key` or `external_id`."""
+    """`idempotency_key`, `external_id`, or `reference`: taken by chance, choose another and accept again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +156,15 @@ class Token:
     """Set while a refresh is under way whose answer is not recorded."""
 
 
+KEY_LIFETIME = timedelta(hours=24)
+"""How long an idempotency key is remembered."""
+
+
+def fingerprint(pair: TokenPair) -> str:
+    """Names the token a pair is renewed by, without giving it away."""
+    return sha256((pair.refresh or pair.access).encode()).hexdigest()
+
+
 class Store(Protocol):
     """Synchronous; called from the writer's thread (`commit` and the run's calls) and from readers' threads (the rest).
 
@@ -163,6 +180,14 @@ class Store(Protocol):
 
     def now(self) -> datetime:
         """The clock leases are measured by."""
+        ...
+
+    def release_ballast(self) -> bool:
+        """Frees the space held back for results, once the disk is full; False if there is none (left)."""
+        ...
+
+    def renew_ballast(self) -> bool:
+        """Holds the space back again; False while the disk is too full for that."""
         ...
 
     # writes, one thread
@@ -186,7 +211,8 @@ class Store(Protocol):
     def claim(self, run_id: str, now: datetime, limit: int) -> list[Case]:
         """Takes open announcements (`closed_at` null) whose owner is null or an ended run: owner set, epoch grown.
 
-        Oldest `wake_at` first; only those with `wake_at` null or <= now + 1 h are worth holding, the rest stay until due.
+        Oldest `wake_at` first; only those with `wake_at` null or <= now + 1 h are worth holding, the rest stay until
+        due.
         """
         ...
 
@@ -235,7 +261,7 @@ class Store(Protocol):
     def events(self, announcement_id: str, after: int = 0, limit: int = 1000) -> list[Event]: ...
 
     def live_neighbour(self, agency: str, channel: str, since: datetime, not_id: str) -> str | None:
-        """Platform id of a delivery of this channel that went live at or after `since`; the newest; for the list check."""
+        """Platform id of the delivery of this channel that went live last, at or after `since`: for the list check."""
         ...
 
     def owed(self, agency: str, channel: str) -> list[tuple[str, datetime]]:
@@ -256,8 +282,11 @@ class Store(Protocol):
         """Compare-and-set: stored only if the slot is empty or its present refresh token's fingerprint is `parent`."""
         ...
 
-    def mark_refresh(self, slot: str, *, parent: str, at: datetime) -> bool:
-        """Makes the intent to trade the token `parent` durable; False if another already holds a younger intent."""
+    def mark_refresh(self, slot: str, *, parent: str, at: datetime, stale: datetime | None = None) -> bool:
+        """Makes the intent to trade the token with fingerprint `parent` durable.
+
+        False if the slot holds another token by now, or an intent younger than `stale` (None: any intent).
+        """
         ...
 
     def counts(self) -> Mapping[tuple[str, str, State, Cause | None], int]:

@@ -1,0 +1,126 @@
+"""Frozen values as compact JSON and back: the one codec of everything the store keeps.
+
+A field that has its default is left out, times are integer microseconds since 1970 (UTC). What a field may hold is read
+from its annotation, so a field that is added to a value is kept without a change here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from types import UnionType
+from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from pydantic_core import from_json, to_json
+
+T = TypeVar("T")
+Convert = Callable[[Any], Any]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def dumps(value: Any) -> bytes:
+    """Compact JSON in UTF-8. Raises `ValueError` for U+0000, lone surrogates and values JSON has no word for."""
+    text = to_json(value)
+    if b"\\u0000" in text and _has_nul(from_json(text)):
+        raise ValueError("text contains U+0000")
+    return text
+
+
+def loads(text: str) -> Any:
+    return from_json(text)
+
+
+def _has_nul(value: Any) -> bool:
+    match value:
+        case str():
+            return "\0" in value
+        case list():
+            return any(map(_has_nul, value))
+        case dict():
+            return any(_has_nul(item) for pair in value.items() for item in pair)
+    return False
+
+
+def to_micros(at: datetime) -> int:
+    return (at - EPOCH) // _MICROSECOND
+
+
+def from_micros(micros: int) -> datetime:
+    return EPOCH + timedelta(microseconds=micros)
+
+
+class Shape(Generic[T]):
+    """The JSON form of one frozen dataclass, without the fields that have columns of their own."""
+
+    def __init__(self, kind: type[T], columns: Collection[str] = ()) -> None:
+        hints = get_type_hints(kind)
+        kept = [field for field in dataclasses.fields(kind) if field.name not in columns]  # type: ignore[arg-type]
+        self._kind = kind
+        self._packs = [(field.name, _default(field), _converter(hints[field.name], packs=True)) for field in kept]
+        self._unpacks = {field.name: _converter(hints[field.name], packs=False) for field in kept}
+
+    def pack(self, value: T) -> dict[str, Any]:
+        packed = {}
+        for name, default, convert in self._packs:
+            item = getattr(value, name)
+            if item != default:
+                packed[name] = convert(item) if convert else item
+        return packed
+
+    def unpack(self, packed: Mapping[str, Any], **columns: Any) -> T:
+        """The value; fields that have columns are given beside its JSON form. Unknown names raise `KeyError`."""
+        for name, item in packed.items():
+            convert = self._unpacks[name]
+            columns[name] = convert(item) if convert else item
+        return self._kind(**columns)
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+
+
+def _converter(kind: Any, *, packs: bool) -> Convert | None:
+    """From a field's value to what JSON knows (`packs`) or back; None where both are the same."""
+    arguments = get_args(kind)
+    if get_origin(kind) in (Union, UnionType):
+        [inner] = [_converter(each, packs=packs) for each in arguments if each is not type(None)]
+        return inner and (lambda item: None if item is None else inner(item))
+    if get_origin(kind) is tuple:
+        return _over_items(_converter(arguments[0], packs=packs))
+    if get_origin(kind) is Mapping:
+        return _over_values(_converter(arguments[1], packs=packs))
+    return _packer(kind) if packs else _unpacker(kind)
+
+
+def _over_items(convert: Convert | None) -> Convert:
+    return (lambda items: tuple(map(convert, items))) if convert else tuple
+
+
+def _over_values(convert: Convert | None) -> Convert:
+    return (lambda items: {key: convert(item) for key, item in items.items()}) if convert else dict
+
+
+def _packer(kind: Any) -> Convert | None:
+    if kind is datetime:
+        return to_micros
+    if kind is timedelta:
+        return lambda wait: wait // _MICROSECOND
+    return Shape(kind).pack if _is_value(kind) else None
+
+
+def _unpacker(kind: Any) -> Convert | None:
+    if kind is datetime:
+        return from_micros
+    if kind is timedelta:
+        return lambda micros: timedelta(microseconds=micros)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return {member.value: member for member in kind}.__getitem__
+    return Shape(kind).unpack if _is_value(kind) else None
+
+
+def _is_value(kind: Any) -> bool:
+    return dataclasses.is_dataclass(kind)

@@ -1,0 +1,1 @@
+SELECT channel_key, data FROM breaker

@@ -1,0 +1,1 @@
+SELECT id FROM announcement WHERE agency = :agency AND external_id = :id

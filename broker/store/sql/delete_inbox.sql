@@ -1,0 +1,2 @@
+-- Entries a decision has settled.
+DELETE FROM inbox WHERE id IN (VALUES :rows)

@@ -1,0 +1,2 @@
+-- Facts that hold no longer.
+DELETE FROM setting WHERE key IN (VALUES :rows)

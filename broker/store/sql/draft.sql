@@ -1,0 +1,1 @@
+SELECT draft FROM content WHERE announcement_id = :id

@@ -1,0 +1,1 @@
+SELECT id FROM run WHERE ended_at IS NOT NULL

@@ -1,0 +1,3 @@
+-- Small named facts.
+INSERT OR REPLACE INTO setting (key, data)
+VALUES :rows

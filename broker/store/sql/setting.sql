@@ -1,0 +1,1 @@
+SELECT data FROM setting WHERE key = :key

@@ -1,0 +1,1 @@
+SELECT key, data FROM setting WHERE key >= :prefix AND key < :prefix || char(1114111) ORDER BY key

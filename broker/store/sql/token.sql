@@ -1,0 +1,1 @@
+SELECT pair, parent, intent_at FROM token WHERE slot = :slot
