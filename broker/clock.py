@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
@@ -20,13 +21,28 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clock; sleeps on the event loop."""
+    """The machine's clock, made steady: small corrections are followed, jumps are not.
+
+    Timers, leases and deadlines of a running broker must not move because somebody set the wall clock an hour wrong.
+    So `now` advances with the monotonic clock from the wall time at start, and follows the wall only while both agree
+    within `FOLLOWED`; a larger difference is ignored until the next start.
+    """
+
+    FOLLOWED = timedelta(seconds=2)
+
+    def __init__(self) -> None:
+        self._behind = datetime.now(UTC) - timedelta(seconds=time.monotonic())
 
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        steady = self._behind + timedelta(seconds=time.monotonic())
+        wall = datetime.now(UTC)
+        if abs(wall - steady) > self.FOLLOWED:
+            return steady
+        self._behind += wall - steady
+        return wall
 
     def monotonic(self) -> float:
-        return asyncio.get_running_loop().time()
+        return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(seconds, 0))

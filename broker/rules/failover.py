@@ -145,7 +145,7 @@ class _Walk:
             case S.FAILED | S.EXPIRED | S.REMOVED | S.CHECKING | S.UNCONFIRMED:
                 return d.reason or Reason("unavailable", {"detail": "", "tries": d.tries})
         if down := self.down(d.channel):
-            return _down_reason(down)
+            return down_reason(down)
         if d.state is S.DUE and d.cause is Cause.ACCOUNT:
             return d.reason
         if d.state is S.DUE and d.tries >= 2:
@@ -168,7 +168,7 @@ class _Walk:
     def because(self, served: Delivery, why: Reason, passed_over: Iterable[str]) -> Reason:
         args: dict[str, Any] = {"for_channel": served.channel, "passed_over": list(passed_over)}
         if down := self.down(served.channel):
-            return Reason("start_stand_in_down", {**args, **_down_reason(down).args})
+            return Reason("start_stand_in_down", {**args, **down_reason(down).args})
         if why.key == "slow":
             return Reason("start_slow", {**args, **why.args})
         return Reason("start_stand_in", {**args, "why": why.key, "why_args": dict(why.args)})
@@ -232,7 +232,8 @@ class _Walk:
         )
 
 
-def _down_reason(down: Down) -> Reason:
+def down_reason(down: Down) -> Reason:
+    """What is down, since when and who showed it, as a sentence."""
     names = [key.rpartition("/")[2] for key in down.channels]
     key = "refuses_everything" if down.cause is Cause.CONTENT else "down"
     what = down.what.rpartition("/")[2]
@@ -264,11 +265,11 @@ def _parked(d: Delivery, announcement: Announcement, channels: Channels, health:
     if (
         d.reason is not None
         and d.reason.key == "parked_down"
-        and d.reason.args["what"] == _down_reason(down).args["what"]
+        and d.reason.args["what"] == down_reason(down).args["what"]
     ):
         return d
     until = useful_until(announcement, d).isoformat()
-    return replace(d, cause=down.cause, reason=Reason("parked_down", {**_down_reason(down).args, "until": until}))
+    return replace(d, cause=down.cause, reason=Reason("parked_down", {**down_reason(down).args, "until": until}))
 
 
 def _nobody_needs(d: Delivery, case: Case) -> bool:
@@ -327,7 +328,8 @@ def give_up_late_copy(case: Case, channel: str, keep: int) -> Case:
     """One owed copy given up because newer ones go first; only if readers have the announcement elsewhere."""
     d = case.deliveries[channel]
     elsewhere = any(o.state is S.LIVE for o in case.deliveries.values())
-    owed = d.state is S.DUE and d.role is Role.POST_TO and d.first_sent_at is None and d.handle is None
+    held_back = d.cause in (Cause.OUTAGE, Cause.ACCOUNT, Cause.CONTENT, Cause.OWN_NETWORK)
+    owed = d.state is S.DUE and d.role is Role.POST_TO and d.first_sent_at is None and d.handle is None and held_back
     return _with(case, (_rest(d, S.SKIPPED, Reason("newest_five", {"count": keep})),)) if owed and elsewhere else case
 
 

@@ -1,0 +1,402 @@
+"""`Broker`: the facade. API, command line and library parse, call it, and render what it gives.
+
+It composes and stores announcements, answers questions about them, and hands people's decisions to the engine. It
+decides nothing itself: that is `broker.rules`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import random
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from broker.clock import Clock
+from broker.engine.channels import Station, key_of
+from broker.engine.engine import Engine
+from broker.engine.inbox import REPLACED, RESOLUTION, RESOLVABLE, WITHDRAWAL
+from broker.errors import Conflict, FieldProblem, InvalidInput, NotFound
+from broker.ids import new_id, new_reference
+from broker.intake import Submission, checked
+from broker.model import Announcement, Case, Delivery, Draft, Event, Post, Reason, Role, RoutePlan, State
+from broker.outcome import Finding
+from broker.report import (
+    AnnouncementReport,
+    ChannelReport,
+    EventReport,
+    PreviewReport,
+    announcement_report,
+    channel_report,
+    event_report,
+)
+from broker.rules.agency import Agency
+from broker.rules.sentences import sentence
+from broker.rules.standing import Channels
+from broker.store import Broken, Done, Exists, IdempotencyRecord, InboxEntry, Store
+
+Body = Mapping[str, Any] | Submission
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The answer to an accepted announcement; `repeated` when it had been accepted before."""
+
+    report: AnnouncementReport
+    repeated: bool = False
+
+
+class Broker:
+    """One running broker. Build it with `broker.wiring.open_broker`; close it to drain."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        store: Store,
+        agencies: Mapping[str, Agency],
+        clock: Clock,
+        rng: random.Random,
+        short_links: Mapping[str, str],
+    ) -> None:
+        self.engine, self.store, self.agencies = engine, store, agencies
+        self._short_links = short_links
+        self._clock, self._rng = clock, rng
+        self._followers: dict[str, set[asyncio.Event]] = defaultdict(set)
+
+    # announcements
+
+    async def announce(self, agency: str, body: Body, *, idempotency_key: str | None = None) -> Receipt:
+        """Accepts one announcement: when this returns it is durable and will be carried out.
+
+        Raises `InvalidInput` with field paths, `Conflict` for a used key or external id with another body,
+        `Overloaded` or `StoreFull` when nothing more can be taken in.
+        """
+        draft = checked(body, self._clock.now())
+        digest = _digest(draft)
+        if idempotency_key is not None and (known := await self._known(agency, idempotency_key)) is not None:
+            return await self._repeated(agency, *known, digest=digest)
+        case = await self._case(agency, draft)
+        record = IdempotencyRecord(idempotency_key or "", digest)
+        result, accepted = await self.engine.dispatcher.accept(case, record)
+        match result:
+            case Done():
+                await self._replace(agency, draft, accepted)
+                return Receipt(self._report(accepted))
+            case Exists(announcement_id, same_body, by):
+                return await self._existing(agency, announcement_id, same_body, by)
+            case Broken(error):
+                raise InvalidInput(f"The announcement cannot be stored: {error}.")
+            case _:
+                raise RuntimeError(f"accept answered {result!r}")
+
+    async def preview(self, agency: str, body: Body) -> list[PreviewReport]:
+        """What each channel of the route would show; nothing is stored or sent."""
+        draft = checked(body, self._clock.now())
+        plan = self._agency(agency).route_plan(draft.route, draft.urgency)
+        _known_overrides(draft, plan)
+        announcement = self._announcement(agency, draft, plan)
+        return [self._previewed(announcement, name, role) for name, role, _ in _roles(plan)]
+
+    async def get(self, agency: str, any_id: str) -> AnnouncementReport:
+        """By our id, the reference or the external id. Raises `NotFound`, also for other agencies' announcements."""
+        return self._report(await self._load(agency, any_id))
+
+    async def announcements(
+        self, agency: str, *, status: Any = None, before: str | None = None, limit: int = 50
+    ) -> list[AnnouncementReport]:
+        """Newest first; `before` is the id of the last one of the page before."""
+        cases = await self.engine.call(
+            self.store.announcements, agency, status=status, before=before, limit=min(max(limit, 1), 200)
+        )
+        return [self._report(c) for c in cases]
+
+    async def events(self, agency: str, any_id: str, after: int = 0) -> list[EventReport]:
+        """Changes of course after number `after`, oldest first, at most 1,000."""
+        announcement_id = await self._id(agency, any_id)
+        found = await self.engine.call(self.store.events, announcement_id, after)
+        return [self._event(agency, e) for e in found]
+
+    async def follow(self, agency: str, any_id: str, after: int = 0) -> AsyncIterator[EventReport]:
+        """Events as they happen, from number `after` on; never misses one, ends when the announcement is closed."""
+        announcement_id = await self._id(agency, any_id)
+        news = asyncio.Event()
+        self._followers[announcement_id].add(news)
+        try:
+            while True:
+                news.clear()
+                for event in await self.events(agency, announcement_id, after):
+                    after = event.n
+                    yield event
+                case = await self._load(agency, announcement_id)
+                if case.announcement.closed_at is not None and case.announcement.events <= after:
+                    return
+                await news.wait()
+        finally:
+            self._followers[announcement_id].discard(news)
+            if not self._followers[announcement_id]:
+                del self._followers[announcement_id]
+
+    async def withdraw(self, agency: str, any_id: str, *, because: str | None = None) -> AnnouncementReport:
+        """Ends every unsent copy in one commit; what is live is deleted where the platform lets us."""
+        announcement_id = await self._id(agency, any_id)
+        entry = InboxEntry(
+            announcement_id=announcement_id, channel=None, attempt=None, kind=WITHDRAWAL, payload={"because": because}
+        )
+        await self._settle_entry(entry)
+        return await self.get(agency, announcement_id)
+
+    async def resolve(
+        self, agency: str, any_id: str, channel: str, *, live: bool, url: str | None = None, by: str = "desk",
+        send_again: bool = False,
+    ) -> AnnouncementReport:  # fmt: skip
+        """A person's word on a delivery nobody else can settle. Raises `Conflict` when it is settled already."""
+        case = await self._load(agency, any_id)
+        delivery = case.deliveries.get(channel)
+        if delivery is None:
+            raise NotFound(f"This announcement has no delivery on {channel!r}.")
+        if delivery.state not in RESOLVABLE:
+            raise Conflict(f"The delivery is {delivery.state.value}: there is nothing to resolve.")
+        entry = InboxEntry(
+            announcement_id=case.announcement.id,
+            channel=channel,
+            attempt=delivery.attempt,
+            kind=RESOLUTION,
+            payload={"live": live, "url": url, "by": by, "send_again": send_again},
+        )
+        await self._settle_entry(entry)
+        return await self.get(agency, case.announcement.id)
+
+    # channels
+
+    async def channels(self, agency: str) -> list[ChannelReport]:
+        """Every channel of the agency, in order of the configuration: whether it works, since when and why not."""
+        return [self._channel(s, self._agency(agency)) for s in self.engine.stations.values() if s.agency == agency]
+
+    async def probe(self, agency: str, name: str) -> Finding:
+        """Asks the platform now, read-only."""
+        return await self.engine.monitor.probe(self._station_key(agency, name))
+
+    async def pause(self, agency: str, name: str, *, reason: str = "") -> None:
+        """Nothing more is sent there until `resume`, also after a restart."""
+        await self.engine.pause(self._station_key(agency, name), reason)
+
+    async def resume(self, agency: str, name: str) -> None:
+        await self.engine.resume(self._station_key(agency, name))
+
+    async def rehearse(self, agency: str, name: str) -> Finding:
+        """The fullest write that readers cannot see, removed afterwards."""
+        station = self.engine.stations[self._station_key(agency, name)]
+        return await station.adapter.rehearse()
+
+    def on_events(self, case: Case, notes: tuple[Event, ...]) -> None:
+        """The engine's listener: wakes who follows this announcement."""
+        for news in self._followers.get(case.announcement.id, ()):
+            news.set()
+
+    def post_of(self, announcement: Announcement, channel: str, late: bool) -> Post:
+        """The post one channel composes from."""
+        agency = self._agency(announcement.agency)
+        return post_of(agency, announcement, channel, self._short_links.get(agency.key), late=late)
+
+    # building a case
+
+    async def _case(self, agency: str, draft: Draft) -> Case:
+        plan = self._agency(agency).route_plan(draft.route, draft.urgency)
+        _known_overrides(draft, plan)
+        announcement = self._announcement(agency, draft, plan)
+        deliveries = {
+            name: self._delivery(announcement, name, role, serves, position)
+            for position, (name, role, serves) in enumerate(_roles(plan))
+        }
+        return Case(announcement, deliveries)
+
+    def _announcement(self, agency: str, draft: Draft, plan: RoutePlan) -> Announcement:
+        now = self._clock.now()
+        return Announcement(
+            id=new_id(now, self._rng),
+            agency=agency,
+            reference=new_reference(self._agency(agency).prefix, self._rng),
+            draft=draft,
+            plan=plan,
+            accepted_at=now,
+            owner=self.engine.run_id,
+            epoch=1,
+        )
+
+    def _delivery(
+        self, announcement: Announcement, name: str, role: Role, serves: tuple[str, ...], position: int
+    ) -> Delivery:
+        post = self.post_of(announcement, name, False)
+        try:
+            composed = self.engine.stations.serving(announcement, name).adapter.compose(post)
+        except ValueError as error:
+            raise InvalidInput(
+                "The announcement was not accepted.", FieldProblem(f"overrides.{name}", str(error))
+            ) from None
+        first = role is Role.POST_TO
+        return Delivery(
+            announcement_id=announcement.id,
+            channel=name,
+            role=role,
+            state=State.DUE if first else State.STANDBY,
+            composed=composed,
+            position=position,
+            serves=serves,
+            started_at=announcement.base_at if first else None,
+            reason=Reason("start_post") if first else None,
+        )
+
+    def _previewed(self, announcement: Announcement, name: str, role: Role) -> PreviewReport:
+        station = self.engine.stations.serving(announcement, name)
+        cost = station.channel.profile.cost
+        try:
+            composed = station.adapter.compose(self.post_of(announcement, name, False))
+        except ValueError as error:
+            return PreviewReport(
+                channel=name, role=role, text="", parts={}, length=0, limit=None, unit="", cut=None, problem=str(error)
+            )
+        return PreviewReport(channel=name, role=role, cost=cost, **asdict(composed))
+
+    # answers to repeated submissions
+
+    async def _known(self, agency: str, key: str) -> tuple[str, str] | None:
+        return await self.engine.call(self.store.idempotent, agency, key)
+
+    async def _repeated(self, agency: str, announcement_id: str, stored: str, *, digest: str) -> Receipt:
+        return await self._existing(agency, announcement_id, stored == digest, "idempotency_key")
+
+    async def _existing(self, agency: str, announcement_id: str, same_body: bool, by: str) -> Receipt:
+        if same_body:
+            return Receipt(await self.get(agency, announcement_id), repeated=True)
+        if by == "idempotency_key":
+            raise Conflict(
+                "This Idempotency-Key came with another body before: use a new key for a new announcement.",
+                code="idempotency_key_reused",
+                status=422,
+            )
+        raise Conflict(
+            "An announcement with this external_id exists already: withdraw it, or name it in `replaces`.",
+            FieldProblem("external_id", "is used by another announcement of this agency"),
+            code="external_id_exists",
+        )
+
+    async def _replace(self, agency: str, draft: Draft, accepted: Case) -> None:
+        """The new announcement ends the old one's unsent copies."""
+        if draft.replaces is None:
+            return
+        old = await self._id(agency, draft.replaces)
+        entry = InboxEntry(
+            announcement_id=old,
+            channel=None,
+            attempt=None,
+            kind=REPLACED,
+            payload={"by": accepted.announcement.reference},
+        )
+        await self._settle_entry(entry)
+
+    # small helpers
+
+    async def _settle_entry(self, entry: InboxEntry) -> None:
+        """Durable first; then waits until its owner, here or elsewhere, has taken it in."""
+        await self.engine.put_in(entry)
+
+    async def _id(self, agency: str, any_id: str) -> str:
+        found = await self.engine.call(self.store.find, agency, any_id)
+        if found is None:
+            raise NotFound(f"There is no announcement {any_id[:80]!r}.")
+        return found
+
+    async def _load(self, agency: str, any_id: str) -> Case:
+        announcement_id = await self._id(agency, any_id)
+        cases = await self.engine.call(self.store.load, [announcement_id])
+        return cases[0]
+
+    def _agency(self, agency: str) -> Agency:
+        return self.agencies[agency]
+
+    def _station_key(self, agency: str, name: str) -> str:
+        key = key_of(agency, name)
+        if key not in self.engine.stations:
+            raise NotFound(f"There is no channel {name[:80]!r}.")
+        return key
+
+    def _channels(self, agency: str) -> Channels:
+        return self.engine.stations.of(agency)
+
+    def _channel(self, station: Station, agency: Agency) -> ChannelReport:
+        pacer, monitor = self.engine.dispatcher.pacers[station.key], self.engine.monitor
+        return channel_report(
+            station.name,
+            station.channel,
+            monitor.health(station.key),
+            monitor.view,
+            agency.zone,
+            paused=pacer.paused,
+            waiting=pacer.waiting,
+            in_flight=pacer.in_flight,
+        )
+
+    def _report(self, case: Case) -> AnnouncementReport:
+        agency = case.announcement.agency
+        return announcement_report(case, self._channels(agency), self.engine.monitor.view, self._agency(agency).zone)
+
+    def _event(self, agency: str, event: Event) -> EventReport:
+        return event_report(event, self._channels(agency), self._agency(agency).zone)
+
+
+def post_of(
+    agency: Agency, announcement: Announcement, channel: str, short_link_base: str | None, *, late: bool
+) -> Post:
+    draft, base = announcement.draft, short_link_base
+    mark = sentence(Reason("live_late", {"written_at": announcement.base_at}), agency.zone) if late else None
+    language = draft.language if draft.language in ("en", "vi") else "en"
+    return Post(
+        announcement_id=announcement.id,
+        reference=announcement.reference,
+        headline=draft.headline,
+        body=draft.body,
+        agency=agency.name,
+        language=draft.language,
+        written_at=announcement.base_at,
+        urgency=draft.urgency,
+        author=draft.author,
+        link=draft.link,
+        short_link=f"{base.rstrip('/')}/{announcement.reference}" if base else None,
+        override=draft.overrides.get(channel),
+        late_mark=mark[language] if mark else None,
+    )
+
+
+def _roles(plan: RoutePlan) -> list[tuple[str, Role, tuple[str, ...]]]:
+    """Every channel of the route once, with its role and the channels it may stand in for, in order of writing."""
+    serves: dict[str, list[str]] = defaultdict(list)
+    for channel, stand_ins in plan.stand_ins.items():
+        for name in stand_ins:
+            serves[name].append(channel)
+    ordered = [(name, Role.POST_TO) for name in plan.post_to]
+    ordered += [(name, Role.STAND_IN) for name in serves if name not in plan.post_to]
+    taken = {name for name, _ in ordered}
+    ordered += [(name, Role.RESERVE) for name in plan.reserve if name not in taken]
+    return [(name, role, tuple(serves.get(name, ()))) for name, role in ordered]
+
+
+def _known_overrides(draft: Draft, plan: RoutePlan) -> None:
+    names = {name for name, _, _ in _roles(plan)}
+    wrong = [
+        FieldProblem(
+            f"overrides.{name}", f"is no channel of route {plan.name!r}: use one of {', '.join(sorted(names))}"
+        )
+        for name in draft.overrides
+        if name not in names
+    ]
+    if wrong:
+        raise InvalidInput("The announcement was not accepted.", *wrong)
+
+
+def _digest(draft: Draft) -> str:
+    """SHA-256 of the content, so that a repeated key with another body is noticed."""
+    plain = json.dumps(asdict(draft), ensure_ascii=False, sort_keys=True, default=str)
+    return hashlib.sha256(plain.encode()).hexdigest()

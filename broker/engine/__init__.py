@@ -1,0 +1,1 @@
+"""Carries out what the rules decide: dispatcher, pacer, courier, monitor, lease, inbox, writer, vault."""

@@ -1,0 +1,105 @@
+"""Takes one attempt or one question to an adapter and brings back its outcome; never raises, never repeats."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import structlog
+
+from broker.clock import Clock
+from broker.contract import GateClosed, Job, Profile
+from broker.engine.channels import Station
+from broker.engine.lease import AttemptGate, Lease
+from broker.model import Announcement, Delivery, Verb
+from broker.outcome import Fault, Finding, Rejected, Unavailable, Uncertain
+
+log = structlog.get_logger("loa.courier")
+
+
+class Courier:
+    """Runs adapters under the gate and a time limit. `gate_switch` off is a sabotage for tests only."""
+
+    def __init__(self, lease: Lease, clock: Clock, *, gate_switch: bool = True) -> None:
+        self._lease, self._clock, self._gate_switch = lease, clock, gate_switch
+
+    def job(
+        self,
+        announcement: Announcement,
+        delivery: Delivery,
+        profile: Profile,
+        keep: Callable[[str], Awaitable[None]],
+        neighbour: str | None = None,
+    ) -> Job:
+        return Job(
+            announcement_id=announcement.id,
+            reference=announcement.reference,
+            composed=delivery.composed,
+            key=delivery.key,
+            attempt=delivery.attempt,
+            started_at=delivery.sent_at or announcement.accepted_at,
+            gate=AttemptGate(self._lease, profile.total_timeout, always_open=not self._gate_switch),
+            store_handle=keep,
+            step=delivery.step,
+            handle=delivery.handle,
+            first_sent_at=delivery.first_sent_at or delivery.sent_at,
+            platform_id=delivery.extra[-1] if delivery.extra else delivery.platform_id,
+            url=delivery.url,
+            neighbour=neighbour,
+            count=delivery.repeats > 0,
+        )
+
+    async def publish(self, station: Station, job: Job) -> Finding | None:
+        """The outcome of one attempt; None when the gate refused: provably nothing left, and it is not counted."""
+        limit = 2 * station.channel.profile.total_timeout.total_seconds() * len(station.channel.profile.steps)
+        try:
+            async with asyncio.timeout(limit):
+                return await station.adapter.publish(job)
+        except GateClosed:
+            return None if not job.gate.passed else Uncertain(Fault.SERVER, "stopped in the middle of an attempt")
+        except TimeoutError:
+            return _lost(job, "no answer in time")
+        except Exception as error:
+            _log_bug(station, "publish", error)
+            return _lost(job, f"internal error ({type(error).__name__})")
+
+    async def ask(self, station: Station, verb: Verb, job: Job) -> Finding:
+        """The answer to confirm, find or delete; a question that fails changes nothing."""
+        call = {
+            Verb.CONFIRM: station.adapter.confirm,
+            Verb.FIND: station.adapter.find,
+            Verb.DELETE: station.adapter.delete,
+        }
+        try:
+            async with asyncio.timeout(4 * station.channel.profile.total_timeout.total_seconds()):
+                return await call[verb](job)
+        except GateClosed:
+            return Unavailable(Fault.CRASH, "this run's lease is over")
+        except TimeoutError:
+            return Uncertain(Fault.SERVER, "no answer in time")
+        except Exception as error:
+            _log_bug(station, verb.value, error)
+            return Uncertain(Fault.CRASH, f"internal error ({type(error).__name__})")
+
+    async def probe(self, station: Station) -> Finding:
+        try:
+            async with asyncio.timeout(2 * station.channel.profile.total_timeout.total_seconds()):
+                return await station.adapter.probe()
+        except TimeoutError:
+            return Uncertain(Fault.SERVER, "no answer in time")
+        except Exception as error:
+            _log_bug(station, "probe", error)
+            return Rejected("bug", f"internal error ({type(error).__name__})")
+
+
+def _lost(job: Job, detail: str) -> Finding:
+    return Uncertain(Fault.SERVER, detail) if job.gate.passed else Unavailable(Fault.SERVER, detail)
+
+
+def _log_bug(station: Station, verb: str, error: Exception) -> None:
+    """Says where, not what: an exception's text may quote a request, and with it a token."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(last.filename).name}:{last.lineno}"
+    log.error("adapter_bug", channel=station.key, verb=verb, error=type(error).__name__, where=where)

@@ -1,0 +1,475 @@
+"""Carries out what `settle` and `plan` decide: one decision at a time per announcement, each durable before its effect.
+
+    what came in ──► change(case) ──► plan(case) ──► Save ──► durable ──► permits, attempts, questions
+
+Everything that comes in (an outcome, a permit, a health change, a person's word, a timer) is a *change*: a pure function
+from case to case. Changes that arrive while a decision is on its way to the disk are applied together in the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from broker.clock import Clock
+from broker.contract import GateClosed
+from broker.engine.channels import Stations, key_of
+from broker.engine.courier import Courier
+from broker.engine.inbox import late_outcome
+from broker.engine.monitor import Monitor
+from broker.engine.pacer import Pacer, Permit
+from broker.engine.writer import Lane, Writer
+from broker.model import Announcement, Case, Delivery, Event, State, Urgency, Verb
+from broker.outcome import Fault, Finding, Live, Uncertain
+from broker.rules.delivery import Policy, begin, settle, unsent, verb_for
+from broker.rules.failover import is_class_c, plan, policy_for
+from broker.rules.standing import Channels, events
+from broker.store import Accept, Change, Done, DueRef, IdempotencyRecord, InboxEntry, Result, Save
+
+log = structlog.get_logger("loa.dispatcher")
+
+HELD_AT_MOST = 5000
+"""Cases in memory; the rest wait in the store with `wake_at`."""
+FRESH_FOR = timedelta(seconds=60)
+
+Alter = Callable[[Case, datetime], Case]
+Listener = Callable[[Case, tuple[Event, ...]], None]
+
+
+@dataclass(slots=True)
+class Held:
+    """One case in memory with what is under way for it."""
+
+    case: Case
+    inputs: list[Alter] = field(default_factory=list)
+    inbox_done: list[int] = field(default_factory=list)
+    after: list[Callable[[bool], None]] = field(default_factory=list)
+    """Called once the decision that took in the input is durable (True) or lost (False)."""
+    writing: bool = False
+    permits: dict[str, Permit] = field(default_factory=dict)
+    offered: set[str] = field(default_factory=set)
+    busy: set[str] = field(default_factory=set)
+    """Channels with an attempt or a question in flight."""
+    timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_quiet(self) -> bool:
+        return not (self.inputs or self.writing or self.permits or self.busy)
+
+
+class Dispatcher:
+    """Owns the cases of one run. Single-threaded; every method is called on the event loop."""
+
+    def __init__(
+        self,
+        stations: Stations,
+        writer: Writer,
+        courier: Courier,
+        monitor: Monitor,
+        clock: Clock,
+        *,
+        run_id: str,
+        fetch: Callable[[Pacer], None],
+        recompose: Callable[[Announcement, Delivery], Delivery],
+        neighbour: Callable[[Announcement, Delivery], str | None],
+        listener: Listener,
+        orphan: Callable[[InboxEntry], None],
+    ) -> None:
+        self._stations, self._writer, self._courier, self._monitor = stations, writer, courier, monitor
+        self._clock, self._run_id = clock, run_id
+        self._recompose, self._neighbour, self._listener, self._orphan = recompose, neighbour, listener, orphan
+        self._held: dict[str, Held] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._draining = False
+        self.pacers = {
+            key: Pacer(station.channel.profile, clock, self._sender(station.name), fetch)
+            for key, station in stations.items()
+        }
+        self.has_unheld = False
+        """Open announcements wait in the store that are not in memory."""
+
+    # what comes in
+
+    async def accept(self, case: Case, idempotency: IdempotencyRecord | None) -> tuple[Result, Case]:
+        """Stores a new case and starts it; deliveries with slot and permit are born `sending` in the same commit."""
+        now = self._clock.now()
+        planned = plan(case, self._channels(case), self._monitor.view, now).case
+        begun, permits = self._begin_at_once(planned, now)
+        notes = events(Case(case.announcement, {}), begun, now)
+        begun = _numbered(begun, notes)
+        result = await self._writer.write(Accept(begun, notes, idempotency), Lane.ACCEPTS)
+        if not isinstance(result, Done):
+            for permit in permits.values():
+                permit.give_back()
+            return result, begun
+        held = Held(begun, permits=permits)
+        if permits or len(self._held) < HELD_AT_MOST:
+            self._held[begun.announcement.id] = held
+            self._listener(begun, notes)
+            self._act(held)
+        else:
+            self.has_unheld = True
+            self._listener(begun, notes)
+        return result, begun
+
+    def adopt(self, cases: Iterable[Case]) -> None:
+        """Takes cases of an ended run: what was in flight may have got through; stand-ins go before any read-back."""
+        for case in cases:
+            if case.announcement.id not in self._held:
+                self.hold(case)
+                self.tell(case.announcement.id, self._after_crash)
+
+    def hold(self, case: Case) -> None:
+        """Takes a case of this run from the store into memory."""
+        self._held.setdefault(case.announcement.id, Held(case))
+
+    def tell(
+        self, announcement_id: str, alter: Alter, *, inbox_id: int = 0, after: Callable[[bool], None] | None = None
+    ) -> bool:
+        """Takes one change in; False if the case is not held here."""
+        held = self._held.get(announcement_id)
+        if held is None:
+            return False
+        held.inputs.append(alter)
+        if inbox_id:
+            held.inbox_done.append(inbox_id)
+        if after:
+            held.after.append(after)
+        if not held.writing:
+            self._decide(held)
+        return True
+
+    def replan(self, keys: set[str] | None = None) -> None:
+        """Looks again at all cases that these channels concern (None: all)."""
+        for announcement_id, held in list(self._held.items()):
+            agency = held.case.announcement.agency
+            if keys is None or any(key_of(agency, name) in keys for name in held.case.deliveries):
+                self.tell(announcement_id, _unchanged)
+
+    def holds(self, announcement_id: str) -> bool:
+        return announcement_id in self._held
+
+    def case(self, announcement_id: str) -> Case | None:
+        held = self._held.get(announcement_id)
+        return held.case if held else None
+
+    @property
+    def held_ids(self) -> set[str]:
+        return set(self._held)
+
+    @property
+    def room(self) -> int:
+        return max(0, HELD_AT_MOST - len(self._held))
+
+    def drop(self, announcement_id: str) -> None:
+        """Forgets a case that this run does not own any more; attempts under way find their gate closed."""
+        if held := self._held.pop(announcement_id, None):
+            self._forget(announcement_id, held)
+
+    async def drain(self) -> None:
+        """Starts nothing more and waits until all attempts and questions under way are recorded."""
+        self._draining = True
+        for pacer in self.pacers.values():
+            pacer.stop()
+        while self._tasks or any(h.writing or h.inputs for h in self._held.values()):
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=0.05)
+            await self._clock.sleep(0.001)
+        for announcement_id in list(self._held):
+            self.drop(announcement_id)
+
+    # deciding
+
+    def _decide(self, held: Held) -> None:
+        """Applies what came in, plans, and writes the difference; acts at once when there is none."""
+        now = self._clock.now()
+        before = case = held.case
+        for alter in held.inputs:
+            case = alter(case, now)
+        held.inputs = []
+        case = plan(case, self._channels(case), self._monitor.view, now).case
+        notes = events(before, case, now)
+        case = _numbered(case, notes)
+        changes = _changes(before, case)
+        if not (changes or notes or held.inbox_done or case.announcement != before.announcement):
+            self._decided(held, case, ())
+            return
+        save = Save(case.announcement, changes, notes, tuple(held.inbox_done))
+        held.inbox_done, held.writing = [], True
+        self._writer.submit(save, Lane.OUTCOMES).add_done_callback(lambda f: self._written(held, case, notes, f))
+
+    def _written(self, held: Held, case: Case, notes: tuple[Event, ...], future: asyncio.Future[Result]) -> None:
+        held.writing = False
+        if future.cancelled() or future.exception() is not None:
+            self._lost(held, "the store failed")
+        elif isinstance(result := future.result(), Done):
+            self._decided(held, case, notes)
+        else:
+            log.error("write_lost", announcement_id=case.announcement.id, why=str(result))
+            self._lost(held, str(result))
+
+    def _decided(self, held: Held, case: Case, notes: tuple[Event, ...]) -> None:
+        held.case = case
+        after, held.after = held.after, []
+        for call in after:
+            call(True)
+        if notes:
+            self._listener(case, notes)
+        if held.inputs:
+            self._decide(held)
+        if not held.writing:
+            self._act(held)
+
+    def _lost(self, held: Held, why: str) -> None:
+        """Another run owns it, or the store is gone: nothing more is decided here."""
+        after, held.after = held.after, []
+        for call in after:
+            call(False)
+        self.drop(held.case.announcement.id)
+
+    # acting
+
+    def _act(self, held: Held) -> None:
+        """Starts everything the case asks for now and sets its timer; called only when memory equals the store."""
+        case, now = held.case, self._clock.now()
+        announcement_id = case.announcement.id
+        if announcement_id not in self._held:
+            return
+        for name, delivery in case.deliveries.items():
+            if name in held.permits and delivery.state is State.SENDING and name not in held.busy:
+                self._launch(held, delivery)
+            elif self._wants_action(held, delivery, now):
+                self._start(held, delivery)
+        self._return_unused_permits(held)
+        if case.announcement.closed_at is not None and held.is_quiet:
+            self.drop(announcement_id)
+            return
+        self._set_timer(held, now)
+
+    def _wants_action(self, held: Held, delivery: Delivery, now: datetime) -> bool:
+        ready = delivery.next_at is None or delivery.next_at <= now
+        if delivery.channel in held.busy or delivery.channel in held.permits or not ready or self._draining:
+            return False
+        if now < held.case.announcement.base_at and not held.case.announcement.withdrawn_at:
+            return False
+        return delivery.state is State.DUE or (delivery.next_at is not None and delivery.state is not State.SENDING)
+
+    def _start(self, held: Held, delivery: Delivery) -> None:
+        announcement = held.case.announcement
+        channel = self._channels(held.case).get(delivery.channel)
+        if channel is None:
+            return
+        policy = policy_for(announcement, delivery, channel)
+        verb = verb_for(delivery, policy, withdrawn=announcement.withdrawn_at is not None)
+        if verb is Verb.PUBLISH:
+            self._offer(held, delivery, channel.key)
+        elif verb is not None:
+            held.busy.add(delivery.channel)
+            self._spawn(self._ask(held, delivery, verb))
+
+    def _offer(self, held: Held, delivery: Delivery, key: str) -> None:
+        announcement = held.case.announcement
+        fresh = self._clock.now() - announcement.accepted_at < FRESH_FOR
+        held.offered.add(delivery.channel)
+        self.pacers[key].offer(ref_of(announcement, delivery.channel), fresh=fresh)
+
+    def _sender(self, channel: str) -> Callable[[DueRef, Permit], bool]:
+        """What a pacer calls when a reference got its permit; False when there is nothing to send after all."""
+
+        def send(ref: DueRef, permit: Permit) -> bool:
+            held = self._held.get(ref.announcement_id)
+            if held is None or channel in held.permits or channel in held.busy:
+                return False
+            held.offered.discard(channel)
+            held.permits[channel] = permit
+            self.tell(ref.announcement_id, lambda case, now: self._begun(case, channel, now))
+            return True
+
+        return send
+
+    def _begun(self, case: Case, channel: str, now: datetime) -> Case:
+        """The durable intent, for a delivery that still wants to be sent."""
+        delivery = case.deliveries[channel]
+        policy = self._policy(case, delivery)
+        ready = delivery.next_at is None or delivery.next_at <= now
+        if policy is None or not ready or verb_for(delivery, policy) is not Verb.PUBLISH:
+            return case
+        return _put(case, begin(self._recompose(case.announcement, delivery), policy, now))
+
+    def _begin_at_once(self, case: Case, now: datetime) -> tuple[Case, dict[str, Permit]]:
+        """Intents of class C are never in the accept commit: they are committed with slot and permit in hand."""
+        permits: dict[str, Permit] = {}
+        channels = self._channels(case)
+        if now < case.announcement.base_at:
+            return case, permits
+        for name, delivery in case.deliveries.items():
+            if delivery.state is not State.DUE or is_class_c(delivery, channels[name]):
+                continue
+            if permit := self.pacers[channels[name].key].try_permit():
+                permits[name] = permit
+                case = _put(case, begin(delivery, policy_for(case.announcement, delivery, channels[name]), now))
+        return case, permits
+
+    def _return_unused_permits(self, held: Held) -> None:
+        for name in [n for n in held.permits if held.case.deliveries[n].state is not State.SENDING]:
+            held.permits.pop(name).give_back()
+
+    def _launch(self, held: Held, delivery: Delivery) -> None:
+        held.busy.add(delivery.channel)
+        self._spawn(self._attempt(held, delivery))
+
+    async def _attempt(self, held: Held, delivery: Delivery) -> None:
+        """One attempt, from its durable intent to its outcome taken in."""
+        announcement, name = held.case.announcement, delivery.channel
+        station = self._stations.serving(announcement, name)
+        keep = self._keeper(held, delivery)
+        job = self._courier.job(announcement, delivery, station.channel.profile, keep)
+        outcome = await self._courier.publish(station, job)
+        permit = held.permits.pop(name)
+        held.busy.discard(name)
+        self._take_in(held, delivery, Verb.PUBLISH, outcome)
+        if outcome is not None:
+            self._monitor.saw(station.key, Verb.PUBLISH, outcome, announcement.id)
+        permit.give_back(clean=None if outcome is None else isinstance(outcome, Live))
+
+    async def _ask(self, held: Held, delivery: Delivery, verb: Verb) -> None:
+        announcement, name = held.case.announcement, delivery.channel
+        station = self._stations.serving(announcement, name)
+        neighbour = self._neighbour(announcement, delivery) if verb is Verb.FIND else None
+        job = self._courier.job(announcement, delivery, station.channel.profile, _no_keep, neighbour)
+        outcome = await self._courier.ask(station, verb, job)
+        held.busy.discard(name)
+        self._take_in(held, delivery, verb, outcome)
+        self._monitor.saw(station.key, verb, outcome, announcement.id)
+
+    def _take_in(self, held: Held, delivery: Delivery, verb: Verb, outcome: Finding | None) -> None:
+        """An outcome becomes a change; of an attempt that is not ours any more it goes to the inbox."""
+        announcement_id = delivery.announcement_id
+        known = self.tell(announcement_id, lambda case, now: self._settled(case, delivery, verb, outcome, now))
+        if not known and outcome is not None and verb is Verb.PUBLISH:
+            self._orphan(late_outcome(delivery, outcome))
+
+    def _settled(self, case: Case, sent: Delivery, verb: Verb, outcome: Finding | None, now: datetime) -> Case:
+        delivery = case.deliveries[sent.channel]
+        policy = self._policy(case, delivery)
+        if policy is None or delivery.attempt != sent.attempt:
+            return case
+        if outcome is None:
+            return _put(case, unsent(delivery, policy)) if delivery.state is State.SENDING else case
+        return _put(case, settle(delivery, verb, outcome, policy, now))
+
+    def _keeper(self, held: Held, sent: Delivery) -> Callable[[str], asyncio.Future[None]]:
+        """`job.keep`: the handle is durable when the future is done; on a lost lease it raises `GateClosed`."""
+
+        def keep(handle: str) -> asyncio.Future[None]:
+            durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+            def step(case: Case, now: datetime) -> Case:
+                delivery = case.deliveries[sent.channel]
+                if delivery.attempt != sent.attempt or delivery.state is not State.SENDING:
+                    return case
+                return _put(case, replace(delivery, handle=handle, step=delivery.step + 1))
+
+            def written(well: bool) -> None:
+                if durable.done():
+                    return
+                if well:
+                    durable.set_result(None)
+                else:
+                    durable.set_exception(GateClosed("this run does not own the announcement any more"))
+
+            if not self.tell(sent.announcement_id, step, after=written):
+                written(False)
+            return durable
+
+        return keep
+
+    # timers and memory
+
+    def _set_timer(self, held: Held, now: datetime) -> None:
+        if held.timer:
+            held.timer.cancel()
+            held.timer = None
+        wake_at = held.case.announcement.wake_at
+        if wake_at is None or self._draining:
+            return
+        delay = max(0.0, (wake_at - now).total_seconds())
+        announcement_id = held.case.announcement.id
+        held.timer = asyncio.get_running_loop().call_later(delay, self.tell, announcement_id, _unchanged)
+
+    def evict(self, most: int) -> None:
+        """Lets go of up to `most` quiet cases; `wake_at` or their channel brings them back."""
+        quiet = [i for i, h in self._held.items() if h.is_quiet]
+        for announcement_id in quiet[:most]:
+            self.drop(announcement_id)
+            self.has_unheld = True
+
+    def _forget(self, announcement_id: str, held: Held) -> None:
+        if held.timer:
+            held.timer.cancel()
+        agency = held.case.announcement.agency
+        for name in held.offered:
+            pacer = self.pacers.get(key_of(agency, name))
+            if pacer:
+                pacer.forget(announcement_id)
+                pacer.backlog = True
+        for name in [n for n in held.permits if n not in held.busy]:
+            held.permits.pop(name).give_back()
+
+    def _after_crash(self, case: Case, now: datetime) -> Case:
+        for delivery in case.deliveries.values():
+            policy = self._policy(case, delivery)
+            if delivery.state is State.SENDING and policy is not None:
+                crashed = Uncertain(Fault.CRASH, "the broker was stopped")
+                case = _put(case, settle(delivery, Verb.PUBLISH, crashed, policy, now))
+        return case
+
+    # small helpers
+
+    def _channels(self, case: Case) -> Channels:
+        return self._stations.of(case.announcement.agency)
+
+    def _policy(self, case: Case, delivery: Delivery) -> Policy | None:
+        channel = self._channels(case).get(delivery.channel)
+        return policy_for(case.announcement, delivery, channel) if channel else None
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def ref_of(announcement: Announcement, channel: str) -> DueRef:
+    return DueRef(announcement.id, channel, announcement.draft.urgency is Urgency.URGENT, announcement.accepted_at)
+
+
+def _unchanged(case: Case, now: datetime) -> Case:
+    """The change that changes nothing but asks for a new plan."""
+    return case
+
+
+async def _no_keep(handle: str) -> None:
+    raise GateClosed("a question keeps no handle")
+
+
+def _put(case: Case, delivery: Delivery) -> Case:
+    return Case(case.announcement, {**case.deliveries, delivery.channel: delivery})
+
+
+def _numbered(case: Case, notes: tuple[Event, ...]) -> Case:
+    if not notes:
+        return case
+    return Case(replace(case.announcement, events=notes[-1].n), case.deliveries)
+
+
+def _changes(before: Case, after: Case) -> tuple[Change, ...]:
+    """The deliveries that differ, each guarded by the state and attempt it had."""
+    return tuple(
+        Change(delivery, was.state, was.attempt)
+        for name, delivery in after.deliveries.items()
+        if delivery is not (was := before.deliveries[name]) and delivery != was
+    )

@@ -1,0 +1,296 @@
+"""One run of the broker: wires dispatcher, pacers, monitor, lease and inbox to one store, and keeps them going."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import structlog
+
+from broker.clock import Clock
+from broker.engine.calls import Call, in_thread
+from broker.engine.channels import Stations, key_of
+from broker.engine.courier import Courier
+from broker.engine.dispatcher import Dispatcher
+from broker.engine.inbox import REOPEN, alter_for
+from broker.engine.lease import LEASE, Lease, LeaseKeeper
+from broker.engine.monitor import Monitor
+from broker.engine.pacer import REFILL, Pacer
+from broker.engine.writer import Lane, Writer
+from broker.model import Announcement, Case, Delivery, Event, Post, Role
+from broker.rules.delivery import Policy
+from broker.rules.failover import give_up_late_copy, newest, policy_for
+from broker.store import InboxEntry, SaveSetting, Store
+
+log = structlog.get_logger("loa.engine")
+
+CLAIM = 200
+POLL = timedelta(seconds=1)
+"""How often the inbox, woken cases and returned announcements are looked for."""
+SETTLED_WITHIN = timedelta(seconds=10)
+SWEEP = timedelta(minutes=1)
+NEWEST_LATE_COPIES = 5
+LATE_MARK_AFTER = timedelta(minutes=15)
+PAUSED = "paused:"
+
+Listener = Callable[[Case, tuple[Event, ...]], None]
+PostOf = Callable[[Announcement, str, bool], Post]
+"""The post one channel composes from; the flag asks for the mark of a late copy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """Sabotage for safety tests: each one off must turn a test red. Production runs with all of them on."""
+
+    gate: bool = True
+    sweep: bool = True
+    crash_is_checking: bool = True
+
+
+@dataclass(slots=True, kw_only=True)
+class Engine:
+    """Start it, tell it, stop it. `store` is open and `writer` started before; both are the caller's to close."""
+
+    store: Store
+    writer: Writer
+    stations: Stations
+    clock: Clock
+    run_id: str
+    post_of: PostOf
+    listener: Listener
+    on_lost: Callable[[], None] = lambda: None
+    call: Call = in_thread
+    lease_for: timedelta = LEASE
+    switches: Switches = field(default_factory=Switches)
+    dispatcher: Dispatcher = field(init=False)
+    monitor: Monitor = field(init=False)
+    lease: Lease = field(init=False)
+    _keeper: LeaseKeeper = field(init=False)
+    _tasks: list[asyncio.Task[None]] = field(init=False, default_factory=list)
+    _taking: dict[int, tuple[asyncio.Future[bool], str]] = field(init=False, default_factory=dict)
+    _side: set[asyncio.Task[None]] = field(init=False, default_factory=set)
+
+    async def start(self) -> None:
+        """Ends earlier runs, takes up their breakers, then claims what is open: stand-ins go before any read-back."""
+        run = await self.call(self.store.begin_run, self.run_id, self.lease_for)
+        self.lease = Lease(self.run_id, run.lease_until, self.clock)
+        courier = Courier(self.lease, self.clock, gate_switch=self.switches.gate)
+        self.monitor = Monitor(
+            self.stations, self.writer, courier, self.clock, self._health_changed, self._refuses_everything
+        )
+        self.dispatcher = Dispatcher(
+            self.stations,
+            self.writer,
+            courier,
+            self.monitor,
+            self.clock,
+            run_id=self.run_id,
+            fetch=self._refill,
+            recompose=self._recompose,
+            neighbour=self._neighbour,
+            listener=self.listener,
+            orphan=self._hand_over,
+        )
+        self._keeper = LeaseKeeper(self.store, self.lease, self.call, self._lease_lost)
+        self._keeper.start()
+        self.monitor.load(await self.call(self.store.breakers))
+        for key in await self.call(self.store.settings, PAUSED):
+            self._set_paused(key.removeprefix(PAUSED), True)
+        await self._claim()
+        self.monitor.start()
+        self._tasks = [
+            asyncio.create_task(self._tend(), name="tend"),
+            asyncio.create_task(self._sweep(), name="sweep"),
+        ]
+
+    async def stop(self) -> None:
+        """Drains what is in flight, records it, and gives everything back. Idempotent."""
+        for task in [*self._tasks, *self._side]:
+            task.cancel()
+        await asyncio.gather(*self._tasks, *self._side, return_exceptions=True)
+        self._tasks = []
+        await self.monitor.stop()
+        await self.dispatcher.drain()
+        await self._keeper.stop()
+        await self.call(self.store.end_run, self.run_id)
+
+    # what others tell
+
+    async def put_in(self, entry: InboxEntry) -> None:
+        """Makes an entry durable, then waits until it is settled, if this run owns the announcement."""
+        await self.writer.write(entry, Lane.OUTCOMES)
+        settled = [f for f, about in await self._take_inbox() if about == entry.announcement_id]
+        if settled:
+            await asyncio.wait(settled, timeout=SETTLED_WITHIN.total_seconds())
+
+    async def pause(self, key: str, reason: str) -> None:
+        await self.writer.write(SaveSetting(PAUSED + key, {"reason": reason}), Lane.OUTCOMES)
+        self._set_paused(key, True)
+
+    async def resume(self, key: str) -> None:
+        await self.writer.write(SaveSetting(PAUSED + key, None), Lane.OUTCOMES)
+        self._set_paused(key, False)
+
+    def paused(self) -> set[str]:
+        return {key for key, pacer in self.dispatcher.pacers.items() if pacer.paused}
+
+    def _set_paused(self, key: str, paused: bool) -> None:
+        if pacer := self.dispatcher.pacers.get(key):
+            pacer.paused = paused
+            pacer.backlog = True
+            pacer.pump()
+
+    # claiming and tending
+
+    async def _claim(self) -> None:
+        while self.dispatcher.room > 0:
+            cases = await self.call(self.store.claim, self.run_id, self.clock.now(), min(CLAIM, self.dispatcher.room))
+            self.dispatcher.adopt(cases)
+            if len(cases) < CLAIM:
+                return
+            await self.clock.sleep(0)
+        self.dispatcher.has_unheld = True
+
+    async def _tend(self) -> None:
+        """Takes the inbox in, wakes cases that wait in the store, claims what others gave back."""
+        while True:
+            try:
+                await self._take_inbox()
+                await self._claim()
+                await self._wake_stored()
+            except Exception as error:
+                log.error("tending_failed", error=type(error).__name__, detail=str(error))
+            await self.clock.sleep(POLL.total_seconds())
+
+    async def _take_inbox(self) -> list[tuple[asyncio.Future[bool], str]]:
+        """Hands what is in the inbox to the dispatcher; each future is done when its entry is settled and removed."""
+        for entry in await self.call(self.store.inbox, self.run_id, 500):
+            if entry.id in self._taking:
+                continue
+            settled: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+            self._taking[entry.id] = (settled, entry.announcement_id)
+            settled.add_done_callback(partial(self._taken, entry.id))
+            await self._take_one(entry, settled)
+        return list(self._taking.values())
+
+    def _taken(self, entry_id: int, _: object) -> None:
+        self._taking.pop(entry_id, None)
+
+    async def _take_one(self, entry: InboxEntry, settled: asyncio.Future[bool]) -> None:
+        if not self.dispatcher.holds(entry.announcement_id):
+            await self._load_or_adopt(entry.announcement_id)
+        alter = alter_for(entry, self._policy)
+        if not self.dispatcher.tell(entry.announcement_id, alter, inbox_id=entry.id, after=settled.set_result):
+            settled.set_result(False)
+
+    async def _load_or_adopt(self, announcement_id: str) -> None:
+        for case in await self.call(self.store.load, [announcement_id]):
+            if case.announcement.owner == self.run_id and case.announcement.closed_at is None:
+                self.dispatcher.hold(case)
+                return
+        for case in await self.call(self.store.adopt, self.run_id, [announcement_id]):
+            self.dispatcher.hold(case)
+
+    async def _wake_stored(self) -> None:
+        """Cases that are not in memory but have something to do by now."""
+        if not self.dispatcher.has_unheld:
+            return
+        if self.dispatcher.room < CLAIM:
+            self.dispatcher.evict(CLAIM)
+        ids = await self.call(self.store.woken, self.run_id, self.clock.now(), 2 * CLAIM)
+        await self._hold([i for i in ids if not self.dispatcher.holds(i)][: self.dispatcher.room])
+
+    async def _hold(self, ids: list[str]) -> None:
+        if not ids:
+            return
+        for case in await self.call(self.store.load, ids):
+            if case.announcement.owner == self.run_id and not self.dispatcher.holds(case.announcement.id):
+                self.dispatcher.hold(case)
+                self.dispatcher.tell(case.announcement.id, lambda c, now: c)
+
+    async def _sweep(self) -> None:
+        """Every minute: what this run owns must be what it holds or knows to wait in the store."""
+        while self.switches.sweep:
+            await self.clock.sleep(SWEEP.total_seconds())
+            owned = await self.call(self.store.owned, self.run_id)
+            for lost in self.dispatcher.held_ids - owned:
+                case = self.dispatcher.case(lost)
+                if case is not None and case.announcement.closed_at is None:
+                    self.dispatcher.drop(lost)
+            if unheld := owned - self.dispatcher.held_ids:
+                self.dispatcher.has_unheld = True
+                if self.dispatcher.room:
+                    await self._hold(sorted(unheld)[: self.dispatcher.room])
+
+    # what parts ask for
+
+    def _refill(self, pacer: Pacer) -> None:
+        key = next(k for k, p in self.dispatcher.pacers.items() if p is pacer)
+        self._aside(self._refill_now(key, pacer))
+
+    async def _refill_now(self, key: str, pacer: Pacer) -> None:
+        """Finds deliveries that wait for this channel, by index; gives up late copies beyond the newest five first."""
+        station = self.stations[key]
+        await self._give_up_old_copies(station.agency, station.name)
+        refs = await self.call(self.store.due, station.agency, station.name, self.clock.now(), REFILL)
+        await self._hold([r.announcement_id for r in refs if not self.dispatcher.holds(r.announcement_id)])
+        for ref in refs:
+            if self.dispatcher.holds(ref.announcement_id):
+                self.dispatcher.tell(ref.announcement_id, lambda c, now: c)
+        pacer.backlog = len(refs) == REFILL and pacer.waiting > 0
+
+    async def _give_up_old_copies(self, agency: str, channel: str) -> None:
+        owed = await self.call(self.store.owed, agency, channel)
+        kept = newest(owed, NEWEST_LATE_COPIES)
+        old = [i for i, _ in owed if i not in kept][: 2 * CLAIM]
+        await self._hold([i for i in old if not self.dispatcher.holds(i)])
+        for announcement_id in old:
+            self.dispatcher.tell(announcement_id, lambda c, now: give_up_late_copy(c, channel, NEWEST_LATE_COPIES))
+
+    def _health_changed(self, keys: set[str]) -> None:
+        for key in keys:
+            pacer = self.dispatcher.pacers[key]
+            pacer.health_changed(self.monitor.view.down.get(key))
+        self.dispatcher.replan(keys)
+
+    def _refuses_everything(self, key: str, announcements: tuple[str, ...]) -> None:
+        """A channel that refuses everything judged no content: what it refused is due again."""
+        name = self.stations[key].name
+        for announcement_id in announcements:
+            entry = InboxEntry(announcement_id=announcement_id, channel=name, attempt=None, kind=REOPEN)
+            self._aside(self.put_in(entry))
+
+    def _recompose(self, announcement: Announcement, delivery: Delivery) -> Delivery:
+        """A late copy says when it was written; the store gets the text as it is sent."""
+        late = self.clock.now() - announcement.base_at > LATE_MARK_AFTER and delivery.role is Role.POST_TO
+        if not late or delivery.first_sent_at is not None:
+            return delivery
+        station = self.stations.serving(announcement, delivery.channel)
+        composed = station.adapter.compose(self.post_of(announcement, delivery.channel, True))
+        return replace(delivery, composed=composed)
+
+    def _neighbour(self, announcement: Announcement, delivery: Delivery) -> str | None:
+        since = delivery.first_sent_at or announcement.base_at
+        return self.store.live_neighbour(announcement.agency, delivery.channel, since, announcement.id)
+
+    def _policy(self, case: Case, delivery: Delivery) -> Policy | None:
+        station = self.stations.get(key_of(case.announcement.agency, delivery.channel))
+        return policy_for(case.announcement, delivery, station.channel) if station else None
+
+    def _hand_over(self, entry: InboxEntry) -> None:
+        self._aside(self.put_in(entry))
+
+    def _lease_lost(self) -> None:
+        log.error("lease_lost", run=self.run_id)
+        for announcement_id in self.dispatcher.held_ids:
+            self.dispatcher.drop(announcement_id)
+        self.on_lost()
+
+    def _aside(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._side.add(task)
+        task.add_done_callback(self._side.discard)

@@ -1,0 +1,196 @@
+"""Knows which channels work: takes evidence in, probes, and tells the rest when the view of health changes.
+
+Health must be known before the news breaks, so every channel is probed by its profile; a failure asks for more evidence
+at once, from the channel itself and from one sibling of each domain it shares.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from pydantic import TypeAdapter
+
+from broker.clock import Clock
+from broker.engine.channels import Stations
+from broker.engine.courier import Courier
+from broker.engine.writer import Lane, Writer
+from broker.model import Verb
+from broker.outcome import Finding, Rejected
+from broker.rules.health import (
+    ChannelHealth,
+    Down,
+    Evidence,
+    Member,
+    Verdict,
+    View,
+    evidence,
+    observe,
+    probe_at,
+    refuses_everything,
+    siblings,
+    view,
+)
+from broker.store import SaveBreaker
+
+log = structlog.get_logger("loa.monitor")
+
+TICK = timedelta(seconds=1)
+"""How often time alone may change the view (evidence grows old, a trial's time comes)."""
+
+
+class Monitor:
+    """Health of all channels of one run. `changed` gets the keys whose `Down` appeared, disappeared or half-opened."""
+
+    def __init__(
+        self,
+        stations: Stations,
+        writer: Writer,
+        courier: Courier,
+        clock: Clock,
+        changed: Callable[[set[str]], None],
+        refused: Callable[[str, tuple[str, ...]], None],
+    ) -> None:
+        self._stations, self._writer, self._courier, self._clock = stations, writer, courier, clock
+        self._changed, self._refused = changed, refused
+        self._codec = TypeAdapter(ChannelHealth)
+        self._members = {key: Member(key, s.agency, s.channel.profile, ChannelHealth()) for key, s in stations.items()}
+        self._asked: set[str] = set()
+        self._probing: dict[str, asyncio.Task[None]] = {}
+        self._loop: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
+        self.view = View()
+
+    def load(self, stored: Mapping[str, Mapping[str, Any]]) -> None:
+        """Takes up the breakers of the run before: a restart in the middle of an outage burns nothing."""
+        for key, data in stored.items():
+            if key in self._members:
+                self._put(key, self._codec.validate_python(dict(data)))
+        self.look()
+
+    def health(self, key: str) -> ChannelHealth:
+        return self._members[key].health
+
+    # evidence
+
+    def saw(self, key: str, verb: Verb, outcome: Finding, announcement_id: str | None = None) -> None:
+        """Takes one answer in, whoever asked."""
+        seen = evidence(verb, outcome, announcement_id)
+        if seen is None:
+            return
+        if verb is Verb.PROBE and isinstance(outcome, Rejected):
+            log.error("probe_rejected", channel=key, detail=outcome.detail)
+        before = self._members[key].health
+        after = observe(before, seen, self._stations[key].channel.profile, self._clock.now())
+        self._put(key, after)
+        if _worth_storing(before, after):
+            self._writer.submit(SaveBreaker(key, self._codec.dump_python(after, mode="json")), Lane.OUTCOMES)
+        if seen.verdict in (Verdict.OUTAGE, Verdict.DENIED) and after.failures <= 1:
+            self._ask_around(key)
+        if refuses_everything(after) and not refuses_everything(before):
+            self._refused(key, after.refused)
+        if after != before and (after.breaker is not before.breaker or after.failures or before.failures):
+            self.look()
+
+    def look(self) -> None:
+        """Derives the view anew and reports what changed."""
+        before, self.view = self.view, view(self._members, self._clock.now())
+        keys = {k for k in before.down.keys() | self.view.down.keys() if _shape(before, k) != _shape(self.view, k)}
+        if before.own_network_since != self.view.own_network_since:
+            keys |= self._members.keys()
+        for key in sorted(keys):
+            _tell(key, before.down.get(key), self.view.down.get(key))
+        if keys:
+            self._wake.set()
+            self._changed(keys)
+
+    def _put(self, key: str, health: ChannelHealth) -> None:
+        member = self._members[key]
+        self._members[key] = Member(member.key, member.agency, member.profile, health)
+
+    def _ask_around(self, key: str) -> None:
+        self._asked |= {key} | siblings(key, self._members)
+        self._wake.set()
+
+    # probing
+
+    def start(self) -> None:
+        self._loop = asyncio.create_task(self._run(), name="monitor")
+
+    async def stop(self) -> None:
+        tasks = [*self._probing.values(), *([self._loop] if self._loop else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def probe(self, key: str) -> Finding:
+        """Asks the platform now and takes the answer in; for people and programs that want to know."""
+        outcome = await self._courier.probe(self._stations[key])
+        self.saw(key, Verb.PROBE, outcome)
+        return outcome
+
+    async def _run(self) -> None:
+        while True:
+            self._wake.clear()
+            now = self._clock.now()
+            next_at = min((self._probe_if_due(key, now) for key in self._members), default=now + TICK)
+            self.look()
+            wait = min(max((next_at - now).total_seconds(), 0.01), TICK.total_seconds())
+            await _either(self._wake.wait(), self._clock.sleep(wait))
+
+    def _probe_if_due(self, key: str, now: datetime) -> datetime:
+        """Starts a probe if it is time; when the channel is to be looked at next."""
+        member = self._members[key]
+        down = self.view.down.get(key)
+        shared = down is not None and down.channels != (key,)
+        due_at = probe_at(member.health, member.profile, now, shared_outage=shared)
+        if key in self._probing or (due_at > now and key not in self._asked):
+            return max(due_at, now + member.profile.quick_retry)
+        self._asked.discard(key)
+        task = asyncio.create_task(self._probe_one(key), name=f"probe {key}")
+        self._probing[key] = task
+        return now + member.profile.probe_every
+
+    async def _probe_one(self, key: str) -> None:
+        try:
+            await self.probe(key)
+        finally:
+            self._probing.pop(key, None)
+            self._wake.set()
+
+
+def _worth_storing(before: ChannelHealth, after: ChannelHealth) -> bool:
+    """A breaker's moves and failed posts; passing probes alone are not worth a write."""
+    return (before.breaker, before.post_failures, before.trial_at) != (
+        after.breaker,
+        after.post_failures,
+        after.trial_at,
+    )
+
+
+def _shape(seen: View, key: str) -> tuple[object, ...] | None:
+    down = seen.down.get(key)
+    return (down.scope, down.what, down.cause, down.half_open) if down else None
+
+
+def _tell(key: str, before: Down | None, after: Down | None) -> None:
+    if before is None and after is not None:
+        log.warning("channel_down", channel=key, scope=after.scope.value, what=after.what, cause=after.cause.value)
+    elif before is not None and after is None:
+        log.info("channel_up", channel=key, since=before.since.isoformat())
+
+
+async def _either(*waits: Any) -> None:
+    """Returns when the first is done and ends the others."""
+    tasks = [asyncio.ensure_future(w) for w in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+__all__ = ["Evidence", "Monitor"]

@@ -1,0 +1,177 @@
+"""One pacer per channel hands out permits: rate, attempts in flight, urgent first, new and old in turn.
+
+A pacer keeps references, not deliveries: what waits here waits in the store as well, so a full memory or a restart
+loses nothing. A parked delivery has no timer; `refill` finds it by index when its channel works again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from broker.clock import Clock
+from broker.contract import Profile
+from broker.rules.health import Down
+from broker.rules.pacing import RateWindow, allowed_in_flight
+from broker.store import DueRef
+
+REFILL = 100
+"""References fetched from the store at a time."""
+
+
+@dataclass(slots=True)
+class Permit:
+    """The right to make one attempt on one channel; given back exactly once."""
+
+    pacer: Pacer
+    trial: bool
+    given_back: bool = False
+
+    def give_back(self, *, clean: bool | None = None) -> None:
+        """`clean`: whether the attempt succeeded; None when nothing was sent."""
+        if not self.given_back:
+            self.given_back = True
+            self.pacer.returned(clean)
+
+
+class Pacer:
+    """Paces one channel. `send` starts an attempt for a reference that got its permit; `fetch` asks for a refill."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        clock: Clock,
+        send: Callable[[DueRef, Permit], bool],
+        fetch: Callable[[Pacer], None],
+    ) -> None:
+        self._profile, self._clock, self._send, self._fetch = profile, clock, send, fetch
+        self._lanes: tuple[OrderedDict[str, DueRef], ...] = (OrderedDict(), OrderedDict(), OrderedDict())
+        self._window = RateWindow(profile.rate_per_s)
+        self._in_flight = 0
+        self._clean_rounds: int | None = None
+        self._clean_in_round = 0
+        self._old_next = False
+        self._timer: asyncio.TimerHandle | None = None
+        self.paused = False
+        self.held = False
+        """Class C sends wait while our own network is suspected."""
+        self.down: Down | None = None
+        self.backlog = True
+        """The store may hold due deliveries that are not in memory."""
+
+    # what comes in
+
+    def offer(self, ref: DueRef, *, fresh: bool) -> None:
+        """Queues a reference; `fresh` ones take turns with those that have waited for the channel."""
+        if any(ref.announcement_id in lane for lane in self._lanes):
+            return
+        lane = 0 if ref.urgent else 1 if fresh else 2
+        self._lanes[lane][ref.announcement_id] = ref
+        self.pump()
+
+    def forget(self, announcement_id: str) -> None:
+        for lane in self._lanes:
+            lane.pop(announcement_id, None)
+
+    def health_changed(self, down: Down | None) -> None:
+        """A channel that was down starts again with one in flight, doubling after each clean round."""
+        if self.down is not None and down is None:
+            self._clean_rounds, self._clean_in_round, self.backlog = 0, 0, True
+        if down is not None and down.half_open:
+            self.backlog = True
+        self.down = down
+        self.pump()
+
+    # permits
+
+    def try_permit(self) -> Permit | None:
+        """A permit at once, if nothing waits before; for deliveries that are born `sending`."""
+        waiting = any(self._lanes) or self._timer is not None
+        return None if waiting or self.down is not None or not self._free() else self._give()
+
+    def pump(self) -> None:
+        """Gives permits as long as there are any, then asks for a refill or waits for the rate window."""
+        while self._free() and (ref := self._take()) is not None:
+            permit = self._give()
+            if not self._send(ref, permit):
+                permit.give_back()
+        if self.backlog and not any(self._lanes) and self._allowed() > self._in_flight and not self._stopped:
+            self.backlog = False
+            self._fetch(self)
+        self._wait_for_the_window()
+
+    def returned(self, clean: bool | None) -> None:
+        self._in_flight -= 1
+        if clean is False and self._clean_rounds is not None:
+            self._clean_rounds, self._clean_in_round = 0, 0
+        elif clean:
+            self._count_clean()
+        self.pump()
+
+    @property
+    def waiting(self) -> int:
+        return sum(len(lane) for lane in self._lanes)
+
+    @property
+    def in_flight(self) -> int:
+        return self._in_flight
+
+    def stop(self) -> None:
+        self.paused = True
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+
+    # inside
+
+    @property
+    def _stopped(self) -> bool:
+        return self.paused or self.held
+
+    def _allowed(self) -> int:
+        half_open = self.down is not None and self.down.half_open
+        return allowed_in_flight(self._profile, self._clean_rounds, down=self.down is not None, may_try=half_open)
+
+    def _free(self) -> bool:
+        return not self._stopped and self._in_flight < self._allowed() and self._window.wait(self._now()) <= 0
+
+    def _give(self) -> Permit:
+        self._in_flight += 1
+        self._window.give(self._now())
+        return Permit(self, trial=self.down is not None)
+
+    def _take(self) -> DueRef | None:
+        """Urgent first; new and old in turn. A trial takes the oldest owed copy, never a new urgent one."""
+        urgent, new, old = self._lanes
+        if self.down is not None:
+            order = (old, new, urgent)
+        else:
+            order = (urgent, old, new) if self._old_next else (urgent, new, old)
+            self._old_next = not self._old_next
+        for lane in order:
+            if lane:
+                return lane.popitem(last=False)[1]
+        return None
+
+    def _count_clean(self) -> None:
+        if self._clean_rounds is None:
+            return
+        self._clean_in_round += 1
+        if self._clean_in_round >= 2**self._clean_rounds:
+            self._clean_rounds, self._clean_in_round = self._clean_rounds + 1, 0
+            if 2**self._clean_rounds >= self._profile.max_in_flight:
+                self._clean_rounds = None
+
+    def _wait_for_the_window(self) -> None:
+        wait = self._window.wait(self._now())
+        if wait > 0 and self._timer is None and any(self._lanes):
+            self._timer = asyncio.get_running_loop().call_later(wait, self._window_open)
+
+    def _window_open(self) -> None:
+        self._timer = None
+        self.pump()
+
+    def _now(self) -> float:
+        return self._clock.monotonic()

@@ -1,0 +1,242 @@
+"""What Loa says of announcements and channels: the shapes the HTTP API, the command line and the library share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, tzinfo
+
+from pydantic import BaseModel, ConfigDict
+
+from broker.model import Case, Delivery, Event, Reason, Role, State, Status
+from broker.outcome import Cause, Seen
+from broker.rules.failover import down_reason, useful_until
+from broker.rules.health import ChannelHealth, Down, View
+from broker.rules.sentences import Outlook, sentence, summary
+from broker.rules.standing import Channel, Channels, live, reach
+
+Sentence = dict[str, str]
+WAITING = frozenset({State.DUE, State.SENDING, State.PENDING, State.CHECKING})
+
+
+class Report(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Have(Report):
+    """What counts towards the goal by now."""
+
+    operators: list[str]
+    domestic: int
+
+
+class GoalReport(Report):
+    operators: int
+    domestic: int
+    by: datetime
+    met_at: datetime | None
+    late: bool
+    have: Have
+
+
+class DeliveryReport(Report):
+    channel: str
+    operator: str | None
+    role: Role
+    serves: list[str]
+    state: State
+    attempt: int
+    platform_id: str | None
+    url: str | None
+    live_at: datetime | None
+    seen: Seen | None
+    text: str
+    cause: Cause | None
+    reason: Sentence | None
+    """Why it stands where it stands, in one plain sentence by language."""
+    next: Sentence | None
+    """What happens next, and when; null: nothing by itself."""
+
+
+class AnnouncementReport(Report):
+    id: str
+    reference: str
+    external_id: str | None
+    status: Status
+    complete: bool
+    route: str
+    urgency: str
+    headline: str
+    author: str | None
+    accepted_at: datetime
+    send_at: datetime | None
+    expires_at: datetime | None
+    withdrawn_at: datetime | None
+    replaced_by: str | None
+    summary: Sentence
+    goal: GoalReport
+    deliveries: list[DeliveryReport]
+
+
+class EventReport(Report):
+    n: int
+    at: datetime
+    kind: str
+    channel: str | None
+    reason: Sentence | None
+
+
+class ChannelReport(Report):
+    name: str
+    adapter: str
+    operator: str
+    domestic: bool
+    readers: str
+    state: str
+    """`up`, `down`, `half_open` or `paused`."""
+    since: datetime | None
+    reason: Sentence | None
+    probed_at: datetime | None
+    up_at: datetime | None
+    waiting: int
+    in_flight: int
+
+
+class PreviewReport(Report):
+    """What one channel's readers would see."""
+
+    channel: str
+    role: Role
+    text: str
+    parts: Mapping[str, str]
+    length: int
+    limit: int | None
+    unit: str
+    cut: str | None
+    problem: str | None = None
+    cost: str | None = None
+
+
+def announcement_report(case: Case, channels: Channels, health: View, zone: tzinfo) -> AnnouncementReport:
+    a = case.announcement
+    operators, domestic = reach(live(case), channels)
+    return AnnouncementReport(
+        id=a.id,
+        reference=a.reference,
+        external_id=a.draft.external_id,
+        status=a.status,
+        complete=a.complete,
+        route=a.plan.name,
+        urgency=a.draft.urgency,
+        headline=a.draft.headline,
+        author=a.draft.author,
+        accepted_at=a.accepted_at,
+        send_at=a.draft.send_at,
+        expires_at=a.draft.expires_at,
+        withdrawn_at=a.withdrawn_at,
+        replaced_by=a.replaced_by,
+        summary=summary(outlook(case, channels, health), zone),
+        goal=GoalReport(
+            operators=a.plan.goal.operators,
+            domestic=a.plan.goal.domestic,
+            by=a.goal_by,
+            met_at=a.met_at,
+            late=a.late,
+            have=Have(operators=sorted(operators), domestic=len(domestic)),
+        ),
+        deliveries=[delivery_report(case, d, channels, zone) for d in case.deliveries.values()],
+    )
+
+
+def delivery_report(case: Case, d: Delivery, channels: Channels, zone: tzinfo) -> DeliveryReport:
+    channel = channels.get(d.channel)
+    operator = channel.operator if channel else None
+    upcoming = _next(case, d)
+    return DeliveryReport(
+        channel=d.channel,
+        operator=operator,
+        role=d.role,
+        serves=list(d.serves),
+        state=d.state,
+        attempt=d.attempt,
+        platform_id=d.platform_id,
+        url=d.url,
+        live_at=d.live_at,
+        seen=d.seen,
+        text=d.composed.text,
+        cause=d.cause,
+        reason=sentence(d.reason, zone, operator=operator, channel=d.channel) if d.reason else None,
+        next=sentence(upcoming, zone) if upcoming else None,
+    )
+
+
+def _next(case: Case, d: Delivery) -> Reason | None:
+    match d.state:
+        case State.DUE if d.role is Role.POST_TO and d.cause is not None:
+            return Reason("next_late_copy", {"until": useful_until(case.announcement, d)})
+        case State.DUE if d.next_at:
+            return Reason("next_try", {"at": d.next_at})
+        case State.CHECKING | State.PENDING if d.next_at:
+            return Reason("next_question", {"at": d.next_at})
+        case _:
+            return None
+
+
+def outlook(case: Case, channels: Channels, health: View) -> Outlook:
+    """What the announcement's summary tells."""
+    a, deliveries = case.announcement, case.deliveries.values()
+    waiting = [d for d in deliveries if d.state in WAITING]
+    owed = [d for d in waiting if d.state is State.DUE and d.role is Role.POST_TO and d.cause is not None]
+    downs = {_what(down): down.since for d in owed if (down := _down(d, channels, health)) is not None}
+    return Outlook(
+        status=a.status,
+        live=_names(live(case)),
+        on_its_way=_names(d for d in waiting if d not in owed),
+        down=tuple(downs.items()),
+        owed=tuple((d.channel, useful_until(a, d)) for d in owed),
+        unconfirmed=_names(d for d in deliveries if d.state is State.UNCONFIRMED),
+        failed=tuple((d.channel, d.reason) for d in deliveries if d.state is State.FAILED and d.reason),
+        at=a.draft.send_at,
+        because=a.withdrawn_because,
+        operators={name: c.operator for name, c in channels.items()},
+    )
+
+
+def _names(deliveries: Iterable[Delivery]) -> tuple[str, ...]:
+    return tuple(d.channel for d in deliveries)
+
+
+def _down(d: Delivery, channels: Channels, health: View) -> Down | None:
+    return health.down.get(channels[d.channel].key) if d.channel in channels else None
+
+
+def _what(down: Down) -> str:
+    return down.what.rpartition("/")[2]
+
+
+def event_report(event: Event, channels: Channels, zone: tzinfo) -> EventReport:
+    channel = channels.get(event.channel) if event.channel else None
+    operator = channel.operator if channel else None
+    said = sentence(event.reason, zone, operator=operator, channel=event.channel) if event.reason else None
+    return EventReport(n=event.n, at=event.at, kind=event.kind, channel=event.channel, reason=said)
+
+
+def channel_report(
+    name: str, channel: Channel, health: ChannelHealth, view: View, zone: tzinfo, *, paused: bool, waiting: int,
+    in_flight: int,
+) -> ChannelReport:  # fmt: skip
+    down = view.down.get(channel.key)
+    state = "paused" if paused else "up" if down is None else "half_open" if down.half_open else "down"
+    return ChannelReport(
+        name=name,
+        adapter=channel.profile.adapter,
+        operator=channel.operator,
+        domestic=channel.domestic,
+        readers=channel.profile.readers.value,
+        state=state,
+        since=down.since if down else None,
+        reason=sentence(down_reason(down), zone) if down else None,
+        probed_at=health.probed_at,
+        up_at=health.up_at,
+        waiting=waiting,
+        in_flight=in_flight,
+    )
