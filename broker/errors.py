@@ -1,17 +1,17 @@
 """Errors for Loa's callers, one tree; each carries data and renders as `application/problem+json`.
 
-    LoaError
-    ├── ConfigError             the configuration cannot work        (at start; exit code 2)
-    ├── StoreError              the store cannot be used
-    │   ├── StoreInUse          another process owns the SQLite file
-    │   └── StoreFull           the disk is full                     507
-    └── RequestError            the caller's request                 4xx
-        ├── InvalidInput        a field is wrong                     422 (400 for unreadable bodies, 413, 415)
-        ├── Unauthorised        no key, or an unknown one            401
-        ├── Forbidden           the key lacks the scope              403
-        ├── NotFound            no such object of this agency        404
-        ├── Conflict            same key, other content              409 / 422
-        └── Overloaded          the accept lane is full              503
+LoaError
+├── ConfigError             the configuration cannot work        (at start; exit code 2)
+├── StoreError              the store cannot be used
+│   ├── StoreInUse          another process owns the SQLite file
+│   └── StoreFull           the disk is full                     507
+└── RequestError            the caller's request                 4xx
+    ├── InvalidInput        a field is wrong                     422 (400 for unreadable bodies, 413, 415)
+    ├── Unauthorised        no key, or an unknown one            401
+    ├── Forbidden           the key lacks the scope              403
+    ├── NotFound            no such object of this agency        404
+    ├── Conflict            same key, other content              409 / 422
+    └── Overloaded          the accept lane is full              503
 """
 
 from __future__ import annotations

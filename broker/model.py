@@ -10,6 +10,7 @@ from typing import Any
 
 from broker.outcome import Cause, Seen
 
+
 class State(StrEnum):
     """Where one delivery stands; the moves between states are `broker.rules.delivery.MOVES`."""
 
