@@ -60,6 +60,18 @@ class _GatedBody(aiohttp.BytesPayload):
         await super().write_with_length(writer, content_length)
 
 
+class _Passage:
+    """One request's own way through the job's gate: what an earlier one of the job sent says nothing about this."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self.passed = False
+
+    def enter(self) -> None:
+        self._gate.enter()
+        self.passed = True
+
+
 class _Open:
     """The gate of read-only questions: always open, and nothing they send can become public."""
 
@@ -90,7 +102,7 @@ async def ask(
         body, content_type = urlencode(form).encode(), FORM
     elif json_body is not None:
         body = json.dumps(json_body, ensure_ascii=False, separators=(",", ":")).encode()
-    watch = gate or _Open()
+    watch: Gate = _Passage(gate) if gate else _Open()
     data = _GatedBody(body, content_type, watch) if gate or body else None
     timeout = aiohttp.ClientTimeout(
         total=profile.total_timeout.total_seconds(), sock_connect=profile.connect_timeout.total_seconds()
