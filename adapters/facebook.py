@@ -1,0 +1,149 @@
+"""Posts of one Facebook Page.
+
+Source: Meta's pages on Page posts, the feed edge and error handling (Graph API v25.0), read 2026-11-22. Meta documents
+no key of ours that it would keep: what an answer leaves open, the list of the Page's own posts decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import Field
+
+from adapters._graph import GONE, Graph, GraphSettings, Refusal
+from adapters._readback import Listed, Page, search, window
+from broker.contract import AdapterBase, Job, Profile, Step, TextLimit, Tools
+from broker.model import Composed, Post, StepClass, Verb
+from broker.outcome import Absent, Denied, Fault, Finding, Live, Outcome, Rejected, Seen, Uncertain
+from broker.rules.text import compose_text
+
+# Clients have met 63,206 as the most, in a unit nobody names: far below it no unit matters.
+LIMIT = TextLimit(5000)
+FIELDS = "id,message,created_time,permalink_url,is_published,privacy"
+LINK_TROUBLE = frozenset({"1609005", "2061006"})
+HIDDEN = (
+    "readers cannot see the post, only people with a role in the app or on the Page: switch the app to live mode in"
+    " Meta's developer console, and see in the Page's settings whether the Page is published"
+)
+
+
+class FacebookSettings(GraphSettings):
+    """`[channels.NAME]` of a Page."""
+
+    page_id: str = Field(pattern=r"^\d+$")
+    base_url: str = Field("https://graph.facebook.com", pattern=r"^https?://[^/]+/?$")
+    version: str = Field("v25.0", pattern=r"^v\d+\.\d+$")
+
+
+def listed(post: Mapping[str, Any]) -> Listed:
+    """One of the Page's posts as the list or a call by id shows it."""
+    made_at = datetime.fromisoformat(post["created_time"])
+    return Listed(post["id"], post.get("message", ""), made_at, post.get("permalink_url"), hidden(post))
+
+
+def hidden(post: Mapping[str, Any]) -> str | None:
+    """What to do when readers cannot see a post; None when they can."""
+    audience = (post.get("privacy") or {}).get("value") or "EVERYONE"
+    return None if post.get("is_published", True) and audience == "EVERYONE" else HIDDEN
+
+
+class FacebookAdapter(AdapterBase):
+    """One Page."""
+
+    Settings = FacebookSettings
+
+    def __init__(self, settings: FacebookSettings, tools: Tools) -> None:
+        self._settings, self._tools = settings, tools
+        self.profile = _profile(settings)
+        self._graph = Graph(settings, tools, self.profile, settings.page_id, self._token)
+
+    def compose(self, post: Post) -> Composed:
+        composed = compose_text(post, LIMIT)
+        link = post.link or post.short_link
+        return replace(composed, parts={"link": link}) if link else composed
+
+    async def publish(self, job: Job) -> Outcome:
+        form = {"message": job.composed.text, **job.composed.parts}
+        made = await self._post(job, form)
+        if isinstance(made, Refusal) and "link" in form and _is_the_links_fault(made):
+            made = await self._post(job, {"message": form["message"]})
+        return made.outcome if isinstance(made, Refusal) else Live(made, f"https://www.facebook.com/{made}")
+
+    async def find(self, job: Job) -> Finding:
+        if job.platform_id and not job.count:
+            return await self._look(job.platform_id)
+        return await search(job, self._turn, window(job))
+
+    async def edit(self, job: Job) -> Outcome:
+        reply = await self._graph.post(f"{job.platform_id}", job.gate, {"message": job.composed.text})
+        if isinstance(reply, Refusal):
+            return reply.outcome
+        if reply.get("success") is not True:
+            return Uncertain(Fault.SERVER, "the edit was not confirmed")
+        return Live(f"{job.platform_id}", job.url)
+
+    async def delete(self, job: Job) -> Finding:
+        if job.platform_id is None:
+            return Rejected("no_id", "the id of the post is not known: delete it on the Page by hand")
+        refused = await self._graph.remove(job.platform_id, job.gate)
+        return refused.outcome if refused else await self._look(job.platform_id)
+
+    async def probe(self) -> Outcome:
+        return await self._graph.probe()
+
+    async def rehearse(self) -> Outcome:
+        """An unpublished post, made, read and deleted."""
+        words = {"message": f"Loa rehearses {self._tools.clock.now().isoformat()}", "published": "false"}
+        made = await self._graph.create(f"{self._settings.page_id}/feed", None, words)
+        if isinstance(made, Refusal):
+            return made.outcome
+        read = await self._graph.get(made, {"fields": FIELDS})
+        refused = await self._graph.remove(made, None)
+        for reply in (read, refused):
+            if isinstance(reply, Refusal):
+                return reply.outcome
+        gone = await self._graph.read(made, "id")
+        return Live(made) if isinstance(gone, Absent) else Rejected("left_over", f"delete the unpublished post {made}")
+
+    async def _post(self, job: Job, form: Mapping[str, str]) -> str | Refusal:
+        made = await self._graph.create(f"{self._settings.page_id}/feed", job.gate, form)
+        if isinstance(made, Refusal) and made.code == GONE:
+            return Refusal(
+                Denied("this token knows no such Page: correct page_id, or connect the Page again"), made.code
+            )
+        return made
+
+    async def _look(self, post_id: str) -> Finding:
+        post = await self._graph.read(post_id, FIELDS)
+        if not isinstance(post, dict):
+            return post
+        return Denied(HIDDEN) if hidden(post) else Live(post_id, post.get("permalink_url"), Seen.ACCOUNT)
+
+    async def _turn(self, after: str | None) -> Page | Outcome:
+        """The Page's own posts only; the `feed` edge also shows what readers wrote on it."""
+        return await self._graph.page(f"{self._settings.page_id}/published_posts", FIELDS, after, listed)
+
+    async def _token(self) -> str:
+        return self._settings.token.get_secret_value()
+
+
+def _is_the_links_fault(refusal: Refusal) -> bool:
+    """A judgement on the link alone, so nothing was posted: not a fault of the platform, which might have."""
+    return isinstance(refusal.outcome, Rejected) and not LINK_TROUBLE.isdisjoint(refusal.code.split("/"))
+
+
+def _profile(settings: FacebookSettings) -> Profile:
+    return Profile(
+        adapter="facebook",
+        operator="meta",
+        country="US",
+        login=settings.app,
+        hosts=(settings.host,),
+        steps=(Step("feed", StepClass.LIST),),
+        text=LIMIT,
+        abilities=frozenset({Verb.PROBE, Verb.FIND, Verb.EDIT, Verb.DELETE, Verb.REHEARSE}),
+        usual=timedelta(seconds=2),
+    ).adjusted(settings)
