@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Protocol, Self
 
 import aiohttp
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from broker.clock import Clock
 from broker.model import Composed, Post, StepClass, Verb
@@ -121,8 +121,14 @@ def duration(value: object) -> object:
     return value
 
 
-Duration = Annotated[timedelta, BeforeValidator(duration), Field(ge=timedelta(0), le=timedelta(days=3650))]
-"""A time in the configuration: not negative, at most ten years."""
+def _usable(time: timedelta) -> timedelta:
+    if not timedelta(0) <= time <= timedelta(days=3650):
+        raise ValueError("must be a time from 0 to ten years")
+    return time
+
+
+Duration = Annotated[timedelta, BeforeValidator(duration), AfterValidator(_usable)]
+"""A time in the configuration, as `duration` reads it."""
 
 
 class ChannelSettings(BaseModel):

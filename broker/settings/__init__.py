@@ -1,0 +1,10 @@
+"""The configuration: read, checked as a whole, and resolved into agencies with channels and routes.
+
+`load` gives a `Configuration` or raises one `ConfigError`; `shown` tells the effective values, masked.
+"""
+
+from broker.settings.adapters import load_adapters
+from broker.settings.resolve import Configuration, load
+from broker.settings.show import shown
+
+__all__ = ["Configuration", "load", "load_adapters", "shown"]

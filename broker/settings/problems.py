@@ -1,0 +1,78 @@
+"""What is wrong with the configuration, in sentences that name the key, say what to do and where it stands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import get_args
+
+from pydantic import BaseModel, ValidationError
+
+from broker.errors import ConfigError
+from broker.rules.routes import meant
+from broker.settings.sources import Location, Source
+
+TELLING: Mapping[str, str] = {
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "dict_type": "must be a table",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "missing": "is missing: add it",
+    "model_type": "must be a table",
+    "string_too_short": "must not be empty",
+    "string_type": "must be text: put it in quotes",
+    "time_delta_parsing": 'is no time: write it like "15s", "10m" or "3h"',
+    "time_delta_type": 'is no time: write it like "15s", "10m" or "3h"',
+    "tuple_type": 'must be a list, such as ["zalo", "telegram"] (also in a variable)',
+    "frozen_set_type": 'must be a list, such as ["send", "read"] (also in a variable)',
+}
+"""Our words for pydantic's kinds of error; others keep pydantic's message, which never shows the value."""
+
+
+_MANNERS = re.compile(r"^(Value error, |(Input|String|Value) (?=should ))")
+
+
+class Problems:
+    """Collects all problems of one configuration. `hidden`: leading keys that a flat file does not write."""
+
+    def __init__(self, source: Source, hidden: Location = ()) -> None:
+        self._source, self._hidden = source, hidden
+        self.found = list(source.problems)
+
+    def add(self, location: Location, problem: str) -> None:
+        written = location[len(self._hidden) :] if location[: len(self._hidden)] == self._hidden else location
+        self.found.append(f"{_dotted(written)}: {problem} ({self._source.origin(written)})")
+
+    def stop_here(self) -> None:
+        """Raises `ConfigError` if anything was found."""
+        if self.found:
+            raise ConfigError(self.found)
+
+    def add_all(self, error: ValidationError, model: type[BaseModel], at: Location = ()) -> None:
+        for one in error.errors(include_url=False, include_context=False, include_input=False):
+            inner = tuple(part for part in one["loc"] if part != "[key]")
+            self.add((*at, *inner), _told(one["type"], one["msg"], inner, model))
+
+
+def _told(kind: str, message: str, location: Location, model: type[BaseModel]) -> str:
+    if kind == "extra_forbidden":
+        return f"unknown key{meant(str(location[-1]), _keys(model, location[:-1]))}"
+    return TELLING.get(kind) or _MANNERS.sub("", message)
+
+
+def _keys(annotation: object, location: Location) -> list[str]:
+    """Keys of the table at `location`, found along the models' annotations."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if not location:
+            return list(annotation.model_fields)
+        field = annotation.model_fields.get(str(location[0]))
+        return _keys(field.annotation, location[1:]) if field else []
+    return next((keys for inner in get_args(annotation) if (keys := _keys(inner, location[1:]))), [])
+
+
+def _dotted(location: Location) -> str:
+    text = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in location)
+    return text.removeprefix(".") or "the configuration"

@@ -1,0 +1,156 @@
+"""The configuration's keys: one frozen tree. Channels are raw here; each adapter's own model reads its own."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from broker.contract import Duration, duration
+from broker.model import OnUnconfirmed
+from broker.rules.agency import Scope
+
+SQLITE = "sqlite:///"
+
+
+def _like(pattern: str, hint: str) -> AfterValidator:
+    """Text that matches `pattern` as a whole; `hint` says what it should be."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(hint)
+        return text
+
+    return AfterValidator(check)
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("is no time zone: write a name such as Asia/Ho_Chi_Minh") from error
+    return name
+
+
+def _some(time: timedelta) -> timedelta:
+    if not time:
+        raise ValueError("must be longer than 0 s")
+    return time
+
+
+def _late_copies(value: object) -> object:
+    return None if value == "never" else duration(value)
+
+
+Name = Annotated[
+    str,
+    _like(r"(?!.*__)[a-z][a-z0-9_-]{0,39}", "is no name: use small letters, digits, - and single _, as in zalo_push"),
+]
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+Address = Annotated[str, _like(r"\S+:\d{1,5}", "is no address: write host and port, such as 127.0.0.1:8080")]
+
+
+class Section(BaseModel):
+    """One table of the configuration."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class ServerSection(Section):
+    """`[server]`: the HTTP API."""
+
+    listen: Address = "127.0.0.1:8080"
+    """Host and port; port 0 takes a free one."""
+    body_limit_bytes: Annotated[int, Field(ge=1024)] = 1 << 20
+    """Largest request that is read."""
+    drain_for: Duration = timedelta(seconds=10)
+    """How long requests and sends in flight may finish when the process is asked to stop."""
+
+    @property
+    def host(self) -> str:
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        return int(self.listen.rpartition(":")[2])
+
+
+class StoreSection(Section):
+    """`[store]`: where announcements are kept."""
+
+    url: Annotated[
+        str, _like(rf"{SQLITE}.+", f"is no store this version knows: write {SQLITE} and the path of a file")
+    ] = f"{SQLITE}loa.db"
+    """`sqlite:///` and a path, relative to the working directory."""
+
+    @property
+    def path(self) -> Path:
+        return Path(self.url.removeprefix(SQLITE))
+
+
+class KeySection(Section):
+    """One of `[agency] keys`."""
+
+    name: Text
+    sha256: Annotated[str, _like(r"[0-9a-f]{64}", "is no SHA-256: take the 64 digits that `loa key new` prints")]
+    """Digest of the key; `loa key new` makes both."""
+    scopes: frozenset[Scope] = frozenset({Scope.SEND, Scope.READ})
+
+
+class AgencySection(Section):
+    """`[agency]`: who announces."""
+
+    name: Text
+    prefix: Annotated[str, _like(r"[A-Z]{2,5}", "is no prefix: use two to five capital letters, such as TVD")]
+    """Begins every reference: TVD gives TVD-7QK2F9."""
+    country: Annotated[str, _like(r"[A-Z]{2}", "is no country: use its two letters, such as VN")] = "VN"
+    """Where readers are at home."""
+    time_zone: Annotated[str, AfterValidator(_zone)] = "Asia/Ho_Chi_Minh"
+    language: Annotated[str, _like(r"[a-z]{2,3}", "is no language: use its letters, such as vi")] = "vi"
+    alerts: tuple[Name, ...] = ()
+    """Channels of people who are called when something is wrong; never used for posts."""
+    witnesses: tuple[Address, ...] = ()
+    """Outside addresses that show whether our own network is cut off."""
+    keys: tuple[KeySection, ...] = ()
+
+
+class GoalSection(Section):
+    """`goal` of a route: on so many outside operators, so many of them domestic, within this time."""
+
+    operators: Annotated[int, Field(ge=0)] | None = None
+    domestic: Annotated[int, Field(ge=0)] | None = None
+    within: Annotated[Duration, AfterValidator(_some)] | None = None
+
+
+class RouteSection(Section):
+    """`[routes.NAME]`: a named plan."""
+
+    post_to: tuple[Name, ...]
+    stand_ins: dict[Name, tuple[Name, ...]] = Field(default_factory=dict)
+    reserve: tuple[Name, ...] = ()
+    stand_in_after: Duration | None = None
+    start_by: Duration = timedelta(minutes=10)
+    late_copies: Annotated[Duration | None, BeforeValidator(_late_copies)] = timedelta(hours=3)
+    on_unconfirmed: OnUnconfirmed = OnUnconfirmed.STAND_IN
+    goal: GoalSection = Field(default_factory=GoalSection)
+
+
+class Group(Section):
+    """Everything of one agency: at the top level, or under `[agencies.NAME]` with the same keys."""
+
+    agency: AgencySection
+    channels: dict[Name, dict[str, Any]] = Field(default_factory=dict)
+    routes: dict[Name, RouteSection] = Field(default_factory=dict)
+
+
+class Settings(Section):
+    """The whole configuration of one process."""
+
+    server: ServerSection = Field(default_factory=ServerSection)
+    store: StoreSection = Field(default_factory=StoreSection)
+    agencies: dict[Name, Group]
+    """The one agency of a flat configuration is called `agency`."""
