@@ -162,6 +162,25 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "[{by}|người trực] cho biết tin không có trên kênh",
     ),
     "reopened": ("taken up again[ by {by}]", "được mở lại[ bởi {by}]"),
+    # what becomes of a channel's token
+    "token_lost": (
+        (
+            "the answer to a renewal of the token was lost[ ({detail})]: the one we have is used while it lasts"
+            "[, until {until}]; grant access again in good time"
+        ),
+        (
+            "không nhận được câu trả lời khi gia hạn mã truy cập[ ({detail})]: dùng tiếp mã hiện có khi còn hiệu lực"
+            "[, đến {until}]; cần cấp quyền lại kịp thời"
+        ),
+    ),
+    "token_refused": (
+        "the token cannot be renewed[: {detail}]",
+        "không gia hạn được mã truy cập[: {detail}]",
+    ),
+    "token_unsaved": (
+        "a renewed token could not be stored[ ({detail})]: make room for the store before Loa is stopped",
+        "không lưu được mã truy cập mới[ ({detail})]: cần giải phóng chỗ cho kho dữ liệu trước khi dừng Loa",
+    ),
     # the announcement as a whole
     "goal_met": (
         "goal met[ after {seconds} s][; outside operators: {operators}][, domestic: {domestic}]",
