@@ -1,6 +1,6 @@
 """Carries out what `settle` and `plan` decide: one decision at a time per announcement, each durable before its effect.
 
-    what came in ──► change(case) ──► plan(case) ──► Save ──► durable ──► permits, attempts, questions
+    what came in ──► change(case) ──► plan(case) ──► Save ──► durable ──► act: permits, questions, timers
 
 Everything that comes in (an outcome, a permit, a health change, a person's word, a timer) is a *change*: a pure function
 from case to case. Changes that arrive while a decision is on its way to the disk are applied together in the next one.
@@ -315,6 +315,8 @@ class Dispatcher:
         return case, permits
 
     def _return_unused_permits(self, held: Held) -> None:
+        if held.writing or held.inputs:
+            return
         for name in [n for n in held.permits if held.case.deliveries[n].state is not State.SENDING]:
             held.permits.pop(name).give_back()
 

@@ -31,6 +31,7 @@ from broker.rules.health import (
     observe,
     probe_at,
     refuses_everything,
+    shared_outage,
     siblings,
     view,
 )
@@ -87,7 +88,7 @@ class Monitor:
         after = observe(before, seen, self._stations[key].channel.profile, self._clock.now())
         self._put(key, after)
         if _worth_storing(before, after):
-            self._writer.submit(SaveBreaker(key, self._codec.dump_python(after, mode="json")), Lane.OUTCOMES)
+            _ = self._writer.submit(SaveBreaker(key, self._codec.dump_python(after, mode="json")), Lane.OUTCOMES)
         if seen.verdict in (Verdict.OUTAGE, Verdict.DENIED) and after.failures <= 1:
             self._ask_around(key)
         if refuses_everything(after) and not refuses_everything(before):
@@ -145,8 +146,7 @@ class Monitor:
         """Starts a probe if it is time; when the channel is to be looked at next."""
         member = self._members[key]
         down = self.view.down.get(key)
-        shared = down is not None and down.channels != (key,)
-        due_at = probe_at(member.health, member.profile, now, shared_outage=shared)
+        due_at = probe_at(member.health, member.profile, now, shared_outage=shared_outage(down))
         if key in self._probing or (due_at > now and key not in self._asked):
             return max(due_at, now + member.profile.quick_retry)
         self._asked.discard(key)

@@ -351,25 +351,25 @@ def _finish(case: Case, channels: Channels, now: datetime) -> Plan:
         complete=all(d.state is S.LIVE for d in post_to),
     )
     wake_at = _wake_at(case, channels, now)
-    resting = all(d.state in RESTING for d in case.deliveries.values())
+    resting = all(d.state in RESTING and d.next_at is None for d in case.deliveries.values())
     announcement = replace(
         announcement,
         status=status_of(Case(announcement, case.deliveries), holds, now),
-        wake_at=wake_at,
-        closed_at=(announcement.closed_at or now) if resting and wake_at is None else None,
+        wake_at=None if resting else wake_at,
+        closed_at=(announcement.closed_at or now) if resting else None,
     )
-    return Plan(Case(announcement, case.deliveries), wake_at)
+    return Plan(Case(announcement, case.deliveries), announcement.wake_at)
 
 
 def _wake_at(case: Case, channels: Channels, now: datetime) -> datetime | None:
-    """The next moment at which time alone changes something, or a delivery is to be acted on."""
+    """The next moment after now at which time changes something; what is to be done by now is done without waiting."""
     announcement = case.announcement
     if now < announcement.base_at and announcement.withdrawn_at is None:
         return announcement.base_at
     moments = [m for d in case.deliveries.values() for m in _moments(d, announcement, channels)]
     if any(d.state not in RESTING for d in case.deliveries.values()) and not announcement.withdrawn_at:
         moments += _milestones(announcement)
-    return min((m for m in moments if m > now), default=now if any(m <= now for m in moments) else None)
+    return min((m for m in moments if m > now), default=None)
 
 
 def _moments(d: Delivery, announcement: Announcement, channels: Channels) -> Iterable[datetime]:

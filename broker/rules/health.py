@@ -260,6 +260,11 @@ def refuses_everything(health: ChannelHealth) -> bool:
     return len(health.refused) >= REFUSES_EVERYTHING
 
 
+def shared_outage(down: Down | None) -> bool:
+    """Whether more than the channel itself is down: then logged-out answers are part of the outage."""
+    return down is not None and down.scope is not Scope.CHANNEL and down.cause is Cause.OUTAGE
+
+
 def may_try(health: ChannelHealth, now: datetime) -> bool:
     """Whether one post may try an open channel: its probe recovered, or passes all along and the trial's time has come."""
     if health.breaker is Breaker.HALF_OPEN:
