@@ -1,0 +1,167 @@
+"""The composition root: from a checked configuration to a running `Broker`. Everything is built here."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import sys
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+import aiohttp
+import structlog
+
+from broker.clock import Clock, SystemClock
+from broker.contract import Tools
+from broker.core import Broker
+from broker.engine.calls import in_thread
+from broker.engine.channels import Station, Stations
+from broker.engine.engine import Engine, Switches
+from broker.engine.vault import TokenVault
+from broker.engine.writer import Writer
+from broker.errors import ConfigError
+from broker.ids import new_id
+from broker.model import Reason
+from broker.rules.agency import Agency
+from broker.rules.health import shared_outage
+from broker.settings import Configuration
+from broker.store import Operation, Store
+from broker.store.sqlite import SqliteStore
+
+log = structlog.get_logger("loa.wiring")
+
+SQLITE = "sqlite:///"
+
+
+@asynccontextmanager
+async def open_broker(
+    configuration: Configuration,
+    *,
+    clock: Clock | None = None,
+    rng: random.Random | None = None,
+    switches: Switches | None = None,
+    on_failed: Callable[[], None] = lambda: None,
+) -> AsyncIterator[Broker]:
+    """A running broker; at the end it drains, records what was in flight and closes everything.
+
+    Raises `ConfigError`, `StoreInUse` and `StoreError`. `on_failed` is called when the store or the lease is lost:
+    the process must then end, because nothing more can be acknowledged.
+    """
+    clock, rng = clock or SystemClock(), rng or random.Random()
+    async with AsyncExitStack() as stack:
+        store = store_for(configuration, clock)
+        store.open()
+        stack.callback(store.close)
+        session = await stack.enter_async_context(new_session())
+        writer = Writer(store, clock, on_unrecorded=to_stderr)
+        await writer.start()
+        stack.push_async_callback(writer.stop)
+        running: list[Engine] = []
+        vaults = partial(_vault, store, clock, running)
+        stations = Stations(_stations(configuration.agencies.values(), vaults, session, clock, stack))
+        broker = _broker(configuration, store, writer, stations, clock, rng, switches or Switches(), on_failed)
+        stack.push_async_callback(broker.engine.stop)
+        running.append(broker.engine)
+        watch = asyncio.create_task(_watch(writer, on_failed), name="watch")
+        stack.callback(watch.cancel)
+        await broker.engine.start()
+        yield broker
+
+
+async def _watch(writer: Writer, on_failed: Callable[[], None]) -> None:
+    await writer.failed.wait()
+    on_failed()
+
+
+def store_for(configuration: Configuration, clock: Clock) -> Store:
+    url = configuration.store.url
+    if not url.startswith(SQLITE):
+        raise ConfigError([f"store.url: {url.partition(':')[0]!r} is not supported: use sqlite:///path/to/loa.db"])
+    return SqliteStore(url.removeprefix(SQLITE), clock)
+
+
+def new_session() -> aiohttp.ClientSession:
+    """One session for all adapters: no cookies, no proxies from the environment, no limit but the pacers'."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"User-Agent": "Loa"},
+    )
+
+
+def _stations(
+    agencies: Iterable[Agency],
+    vault_of: Callable[[str], TokenVault],
+    session: aiohttp.ClientSession,
+    clock: Clock,
+    stack: AsyncExitStack,
+) -> Iterator[Station]:
+    """Every configured channel with its adapter; vault and adapter are closed by `stack`."""
+    for agency in agencies:
+        for one in agency.channels.values():
+            vault = vault_of(one.channel.key)
+            tools = Tools(channel=one.name, session=session, clock=clock, vault=vault, agency=agency.name)
+            adapter = one.adapter(one.settings, tools)
+            stack.push_async_callback(vault.close)
+            stack.push_async_callback(adapter.close)
+            yield Station(agency.key, one.name, adapter, one.channel, posting=one.name not in agency.alerts)
+
+
+def _vault(store: Store, clock: Clock, running: Sequence[Engine], key: str) -> TokenVault:
+    """The channel's vault; it renews nothing because of a logged-out answer while the operator fails."""
+
+    def operator_failing() -> bool:
+        return any(shared_outage(engine.monitor.view.down.get(key)) for engine in running)
+
+    return TokenVault(
+        store, key, clock, in_thread, operator_failing=operator_failing, on_trouble=partial(_token_trouble, key)
+    )
+
+
+def _broker(
+    configuration: Configuration,
+    store: Store,
+    writer: Writer,
+    stations: Stations,
+    clock: Clock,
+    rng: random.Random,
+    switches: Switches,
+    on_failed: Callable[[], None],
+) -> Broker:
+    broker: Broker
+    engine = Engine(
+        store=store,
+        writer=writer,
+        stations=stations,
+        clock=clock,
+        run_id=new_id(clock.now(), rng),
+        post_of=lambda announcement, channel, late: broker.post_of(announcement, channel, late),
+        listener=lambda case, notes: broker.on_events(case, notes),
+        on_lost=on_failed,
+        switches=switches,
+    )
+    broker = Broker(engine, store, configuration.agencies, clock, rng, short_links(configuration.agencies.values()))
+    return broker
+
+
+def short_links(agencies: Iterable[Agency]) -> dict[str, str]:
+    """Where each agency's own pages stand: the address of its first own channel that has one."""
+    found: dict[str, str] = {}
+    for agency in agencies:
+        for one in agency.channels.values():
+            url = getattr(one.settings, "url", None)
+            if one.channel.profile.own and url and one.name not in agency.alerts:
+                found.setdefault(agency.key, str(url))
+    return found
+
+
+def to_stderr(operations: Sequence[Operation]) -> None:
+    """What happened but could not be recorded, one JSON line each: for the person who repairs the store."""
+    for operation in operations:
+        sys.stderr.write(json.dumps({"unrecorded": repr(operation)}, ensure_ascii=False) + "\n")
+
+
+def _token_trouble(key: str, reason: Reason) -> None:
+    log.warning("token_trouble", channel=key, reason=reason.key)
