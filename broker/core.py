@@ -79,7 +79,7 @@ class Broker:
         if idempotency_key is not None and (known := await self._known(agency, idempotency_key)) is not None:
             return await self._repeated(agency, *known, digest=digest)
         case = await self._case(agency, draft)
-        record = IdempotencyRecord(idempotency_key or "", digest)
+        record = IdempotencyRecord(idempotency_key, digest) if idempotency_key is not None else None
         result, accepted = await self.engine.dispatcher.accept(case, record)
         match result:
             case Done():

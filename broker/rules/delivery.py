@@ -97,6 +97,8 @@ def begin(delivery: Delivery, policy: Policy, now: datetime) -> Delivery:
         attempt=delivery.attempt + 1,
         sent_at=now,
         next_at=now + 2 * policy.profile.total_timeout,
+        cause=None,
+        reason=delivery.reason if delivery.reason and delivery.reason.key.startswith("start_") else None,
     )
 
 

@@ -376,7 +376,7 @@ def _domain_down(domain: tuple[Scope, str], group: list[Member], now: datetime) 
     if scope in (Scope.HOST, Scope.PATH) and _answered(group, since):
         return None
     denied = all(m.health.denied for m in newly)
-    if scope is Scope.OPERATOR and denied and len({(m.agency, m.profile.login) for m in newly}) < OPENS_AFTER:
+    if scope is Scope.OPERATOR and denied and len({(m.agency, m.profile.login or m.key) for m in newly}) < OPENS_AFTER:
         return None
     cause = Cause.ACCOUNT if scope is Scope.LOGIN and denied else Cause.OUTAGE
     return Down(scope, name, since, cause, tuple(sorted(m.key for m in newly)), newly[0].health.detail)

@@ -60,14 +60,23 @@ def reach(deliveries: Iterable[Delivery], channels: Channels) -> tuple[set[str],
     return {c.operator for c in counting}, {c.operator for c in counting if c.domestic}
 
 
+def _tells(was: Delivery | None, now: Delivery) -> bool:
+    """A new state or reason is worth an event; a stand-by that waits from the start is not."""
+    if was is None:
+        return now.state is not S.STANDBY
+    return was.state is not now.state or was.reason != now.reason
+
+
 def events(before: Case, after: Case, now: datetime) -> tuple[Event, ...]:
     """Every change of course between two states of a case, numbered on from the last, with the delivery's reason."""
     a, b = before.announcement, after.announcement
     found: list[tuple[str, str | None, Reason | None]] = [
         (d.state.value, name, d.reason)
         for name, d in after.deliveries.items()
-        if (was := before.deliveries.get(name)) is None or was.state is not d.state or was.reason != d.reason
+        if _tells(before.deliveries.get(name), d)
     ]
+    if not before.deliveries:
+        found.insert(0, ("accepted", None, Reason("accepted")))
     if b.met_at and not a.met_at:
         took = round((b.met_at - b.base_at).total_seconds(), 3)
         found.append(("goal_met", None, Reason("goal_met", {"seconds": took})))
