@@ -23,6 +23,9 @@ class _Installed(Mapping[str, type[Adapter]]):
     def __getitem__(self, name: str) -> type[Adapter]:
         return cast("type[Adapter]", self._points[name].load())
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._points
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._points)
 

@@ -46,10 +46,8 @@ class Problems:
         written = location[len(self._hidden) :] if location[: len(self._hidden)] == self._hidden else location
         self.found.append(f"{_dotted(written)}: {problem} ({self._source.origin(written)})")
 
-    def stop_here(self) -> None:
-        """Raises `ConfigError` if anything was found."""
-        if self.found:
-            raise ConfigError(self.found)
+    def error(self) -> ConfigError:
+        return ConfigError(self.found)
 
     def add_all(self, error: ValidationError, model: type[BaseModel], at: Location = ()) -> None:
         for one in error.errors(include_url=False, include_context=False, include_input=False):

@@ -52,8 +52,7 @@ def load(path: Path | None, environment: Mapping[str, str], adapters: Registry) 
         table = read.merged()
     except ValidationError as error:
         found.add_all(error, Settings)
-        found.stop_here()
-        raise
+        raise found.error() from None
     if "agencies" in table:
         return _checked(read.path, table, adapters, found)
     return _checked(read.path, _grouped(table), adapters, Problems(read, hidden=("agencies", FLAT)))
@@ -77,12 +76,13 @@ def _checked(path: Path, table: Table, adapters: Registry, found: Problems) -> C
         settings = Settings.model_validate(known)
     except ValidationError as error:
         found.add_all(error, Settings)
-        found.stop_here()
-        raise
-    found.stop_here()
+        raise found.error() from None
+    if found.found:
+        raise found.error()
     agencies = {key: _agency(key, group, accounts[key], found) for key, group in settings.agencies.items()}
     _keep_apart(agencies, found)
-    found.stop_here()
+    if found.found:
+        raise found.error()
     return Configuration(path, settings.server, settings.store, agencies)
 
 

@@ -106,15 +106,20 @@ class _Variables(EnvSettingsSource):
 
     def __init__(self, settings_cls: type[BaseSettings], variables: Mapping[str, str]) -> None:
         super().__init__(settings_cls)
-        self.env_vars = {name.lower(): value for name, value in variables.items()}
+        self.env_vars = {name.lower(): _decoded(value) for name, value in variables.items()}
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
-        if value.lstrip()[:1] not in ("[", "{"):
-            return value
-        try:
-            return json.loads(value)
-        except ValueError:
-            return value
+        return value
+
+
+def _decoded(text: str) -> Any:
+    """A JSON list or table; other text as it is, because a page's id of digits must not become a number."""
+    if not text.lstrip().startswith(("[", "{")):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def source(path: Path | None, environment: Mapping[str, str]) -> Source:
