@@ -2,8 +2,8 @@
 
     what came in ──► change(case) ──► plan(case) ──► Save ──► durable ──► act: permits, questions, timers
 
-Everything that comes in (an outcome, a permit, a health change, a person's word, a timer) is a *change*: a pure function
-from case to case. Changes that arrive while a decision is on its way to the disk are applied together in the next one.
+Everything that comes in (an outcome, a permit, a health change, a person's word, a timer) is a *change*: a pure
+function from case to case. Changes that arrive while a decision is on its way to the disk are applied in the next one.
 """
 
 from __future__ import annotations

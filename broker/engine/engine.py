@@ -30,7 +30,6 @@ log = structlog.get_logger("loa.engine")
 
 CLAIM = 200
 POLL = timedelta(seconds=1)
-"""How often the inbox, woken cases and returned announcements are looked for."""
 SETTLED_WITHIN = timedelta(seconds=10)
 SWEEP = timedelta(minutes=1)
 NEWEST_LATE_COPIES = 5
@@ -65,6 +64,8 @@ class Engine:
     on_lost: Callable[[], None] = lambda: None
     call: Call = in_thread
     lease_for: timedelta = LEASE
+    poll: timedelta = POLL
+    """How often the inbox, woken cases and returned announcements are looked for."""
     switches: Switches = field(default_factory=Switches)
     dispatcher: Dispatcher = field(init=False)
     monitor: Monitor = field(init=False)
@@ -164,7 +165,7 @@ class Engine:
                 await self._wake_stored()
             except Exception as error:
                 log.error("tending_failed", error=type(error).__name__, detail=str(error))
-            await self.clock.sleep(POLL.total_seconds())
+            await self.clock.sleep(self.poll.total_seconds())
 
     async def _take_inbox(self) -> list[tuple[asyncio.Future[bool], str]]:
         """Hands what is in the inbox to the dispatcher; each future is done when its entry is settled and removed."""

@@ -23,10 +23,10 @@ from broker.outcome import Finding, Rejected
 from broker.rules.health import (
     ChannelHealth,
     Down,
-    Evidence,
     Member,
     Verdict,
     View,
+    changes_at,
     evidence,
     observe,
     probe_at,
@@ -39,8 +39,8 @@ from broker.store import SaveBreaker
 
 log = structlog.get_logger("loa.monitor")
 
-TICK = timedelta(seconds=1)
-"""How often time alone may change the view (evidence grows old, a trial's time comes)."""
+LONGEST_WAIT = timedelta(minutes=1)
+JUST_AFTER = timedelta(milliseconds=1)
 
 
 class Monitor:
@@ -137,18 +137,28 @@ class Monitor:
         while True:
             self._wake.clear()
             now = self._clock.now()
-            next_at = min((self._probe_if_due(key, now) for key in self._members), default=now + TICK)
+            next_at = min((self._probe_if_due(key, now) for key in self._members), default=now + LONGEST_WAIT)
             self.look()
-            wait = min(max((next_at - now).total_seconds(), 0.01), TICK.total_seconds())
-            await _either(self._wake.wait(), self._clock.sleep(wait))
+            changes = (changes_at(m.health, now) for m in self._members.values())
+            next_at = min([next_at, now + LONGEST_WAIT, *(at for at in changes if at)])
+            await self._wake_or((next_at - now + JUST_AFTER).total_seconds())
+
+    async def _wake_or(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            return
 
     def _probe_if_due(self, key: str, now: datetime) -> datetime:
         """Starts a probe if it is time; when the channel is to be looked at next."""
         member = self._members[key]
         down = self.view.down.get(key)
         due_at = probe_at(member.health, member.profile, now, shared_outage=shared_outage(down))
-        if key in self._probing or (due_at > now and key not in self._asked):
-            return max(due_at, now + member.profile.quick_retry)
+        if key in self._probing:
+            return now + LONGEST_WAIT
+        if due_at > now and key not in self._asked:
+            return due_at
         self._asked.discard(key)
         task = asyncio.create_task(self._probe_one(key), name=f"probe {key}")
         self._probing[key] = task
@@ -181,16 +191,3 @@ def _tell(key: str, before: Down | None, after: Down | None) -> None:
         log.warning("channel_down", channel=key, scope=after.scope.value, what=after.what, cause=after.cause.value)
     elif before is not None and after is None:
         log.info("channel_up", channel=key, since=before.since.isoformat())
-
-
-async def _either(*waits: Any) -> None:
-    """Returns when the first is done and ends the others."""
-    tasks = [asyncio.ensure_future(w) for w in waits]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-
-
-__all__ = ["Evidence", "Monitor"]

@@ -19,7 +19,7 @@ from enum import Enum
 
 from broker.clock import Clock
 from broker.errors import Overloaded, StoreError, StoreFull
-from broker.store import Accept, Done, InboxEntry, Operation, Result, Save, SaveBreaker, SaveSetting, Store
+from broker.store import Done, Operation, Result, Store, row_of
 
 FULL_RETRY_S = 0.5
 """How often a full disk is asked again whether there is space."""
@@ -89,19 +89,6 @@ class Batcher:
         tickets = list(self._lanes[lane])
         self._lanes[lane].clear()
         return tickets
-
-
-def row_of(operation: Operation) -> Hashable:
-    """The row that may occur only once in a batch; None if the operation only adds."""
-    match operation:
-        case Save(announcement):
-            return announcement.id
-        case Accept(case):
-            return case.announcement.id
-        case SaveBreaker(key) | SaveSetting(key):
-            return type(operation), key
-        case InboxEntry():
-            return None
 
 
 class Writer:

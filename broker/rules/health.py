@@ -266,7 +266,7 @@ def shared_outage(down: Down | None) -> bool:
 
 
 def may_try(health: ChannelHealth, now: datetime) -> bool:
-    """Whether one post may try an open channel: its probe recovered, or passes all along and the trial's time has come."""
+    """Whether one post may try an open channel: its probe recovered, or the time of a trial has come."""
     if health.breaker is Breaker.HALF_OPEN:
         return True
     return is_open(health) and not health.probe_failing and health.trial_at is not None and now >= health.trial_at
@@ -284,6 +284,13 @@ def probe_at(health: ChannelHealth, profile: Profile, now: datetime, *, shared_o
     if health.failures and health.failed_at is not None and now - health.failed_at <= EVIDENCE_FOR:
         return health.failed_at + min(profile.quick_retry, profile.probe_every)
     return health.probed_at + profile.probe_every
+
+
+def changes_at(health: ChannelHealth, now: datetime) -> datetime | None:
+    """When time alone next changes what this channel's health says: a trial's time comes, a failure grows old."""
+    grows_old = health.failed_at + EVIDENCE_FOR if health.failed_at and not is_open(health) else None
+    trial_at = health.trial_at if is_open(health) else None
+    return min((at for at in (grows_old, trial_at) if at is not None and at > now), default=None)
 
 
 def _scale(profile: Profile) -> float:
