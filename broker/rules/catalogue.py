@@ -226,6 +226,7 @@ NAMES: Mapping[str, str | tuple[str, str]] = {
     "line": "LINE",
     "mastodon": "Mastodon",
     "meta": "Meta",
+    "own": ("our own server", "máy chủ của tòa soạn"),
     "site": ("our site", "trang của tòa soạn"),
     "sms": "SMS",
     "smtp": ("e-mail", "thư điện tử"),
