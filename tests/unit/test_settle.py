@@ -1,0 +1,441 @@
+"""`settle`: every row of the tables in docs/states.md, what time alone does, and what holds for any answer at all."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from broker.model import RESTING, OnUnconfirmed, State, StepClass, Verb
+from broker.outcome import (
+    Absent,
+    Cause,
+    Denied,
+    Fault,
+    Finding,
+    Live,
+    NotSeen,
+    Pending,
+    Rejected,
+    Seen,
+    Throttled,
+    Unavailable,
+    Uncertain,
+    Unfinished,
+)
+from broker.rules.delivery import (
+    BEFORE_SENT,
+    MOVES,
+    REPEATS,
+    Policy,
+    asked_until,
+    begin,
+    by_time,
+    settle,
+    time_limit,
+    unsent,
+    verb_for,
+)
+from tests.unit.builders import ALL_VERBS, T0, at, delivery, policy, s
+
+S = State
+INVISIBLE, KEYED, HANDLE, LIST, NOTHING = StepClass
+REFUSED = Unavailable(Fault.CONNECT, "connection refused")
+LOST = Uncertain(Fault.SERVER, "no answer in time")
+LIVE = Live("p9", "https://example.org/p9", Seen.PUBLIC)
+LONG_AGO = T0 - timedelta(days=30)
+FAILED_QUESTIONS = (REFUSED, Throttled(s(9)), Denied("expired"), LOST)
+NOW = at(10)
+
+# the publish table
+
+PUBLISH: list[tuple[Finding, State, Cause | None, dict[str, Any]]] = [
+    (LIVE, S.LIVE, None, {"platform_id": "p9", "url": "https://example.org/p9", "seen": Seen.PUBLIC, "live_at": NOW}),
+    (Pending("h1", s(20)), S.PENDING, None, {"handle": "h1", "next_at": at(30), "tries": 0}),
+    (Unfinished("h1", s(5)), S.DUE, None, {"handle": "h1", "next_at": at(15), "tries": 0}),
+    (REFUSED, S.DUE, Cause.OUTAGE, {"tries": 1, "next_at": at(11)}),
+    (Unavailable(Fault.SERVER, "503", s(70)), S.DUE, Cause.OUTAGE, {"tries": 1, "next_at": at(80)}),
+    (Unavailable(Fault.SERVER, "", timedelta(days=900)), S.DUE, Cause.OUTAGE, {"next_at": NOW + timedelta(days=1)}),
+    (Throttled(s(45)), S.DUE, Cause.LIMIT, {"tries": 0, "next_at": at(55)}),
+    (Throttled(s(-45)), S.DUE, Cause.LIMIT, {"next_at": at(11)}),
+    (Denied("expired"), S.DUE, Cause.ACCOUNT, {"tries": 0, "next_at": None}),
+    (Rejected("368", "blocked"), S.FAILED, Cause.CONTENT, {"next_at": None}),
+    (LOST, S.CHECKING, Cause.UNCLEAR, {"next_at": at(15), "first_sent_at": at(1), "tries": 1}),
+    (Absent(), S.DUE, Cause.OUTAGE, {"handle": None, "step": 0, "tries": 1}),
+]
+
+
+@pytest.mark.parametrize(("outcome", "state", "cause", "more"), PUBLISH, ids=lambda v: type(v).__name__)
+def test_publish(outcome: Finding, state: State, cause: Cause | None, more: dict[str, Any]):
+    after = settle(delivery(S.SENDING, handle="h0", step=1), Verb.PUBLISH, outcome, policy(), NOW)
+    assert (after.state, after.cause) == (state, cause)
+    assert {name: getattr(after, name) for name in more} == more
+    assert after.reason is not None
+
+
+AFTER_UNCERTAIN = [
+    (INVISIBLE, S.DUE, Verb.PUBLISH),
+    (KEYED, S.CHECKING, Verb.PUBLISH),
+    (HANDLE, S.CHECKING, Verb.FIND),
+    (LIST, S.CHECKING, Verb.FIND),
+    (NOTHING, S.UNCONFIRMED, None),
+]
+
+
+@pytest.mark.parametrize(("step", "state", "verb"), AFTER_UNCERTAIN)
+@pytest.mark.parametrize("outcome", [LOST, Uncertain(Fault.CRASH, "the broker was stopped")])
+def test_after_uncertain(step: StepClass, state: State, verb: Verb | None, outcome: Uncertain):
+    how = policy(step, key_lifetime=s(3600))
+    after = settle(delivery(S.SENDING), Verb.PUBLISH, outcome, how, NOW)
+    assert (after.state, verb_for(after, how)) == (state, verb)
+
+
+@pytest.mark.parametrize("step", [HANDLE, LIST])
+def test_a_platform_that_offers_no_read_back_cannot_be_asked(step: StepClass):
+    how = policy(step, abilities=frozenset({Verb.PROBE}))
+    assert settle(delivery(S.SENDING), Verb.PUBLISH, LOST, how, NOW).state is S.UNCONFIRMED
+
+
+def test_tries_are_spread_and_never_beyond_a_minute():
+    d, waits = delivery(S.SENDING), []
+    for _ in range(8):
+        d = settle(d, Verb.PUBLISH, REFUSED, policy(), NOW)
+        assert d.next_at is not None
+        waits.append((d.next_at - NOW).total_seconds())
+        d = begin(d, policy(), NOW)
+    assert waits[0] == 1
+    assert 1 <= waits[1] <= 4
+    assert 2 <= waits[2] <= 8
+    assert all(15 <= wait <= 60 for wait in waits[3:])
+
+
+def test_two_deliveries_do_not_retry_in_step():
+    both = [delivery(S.SENDING, name, tries=2, attempt=3) for name in ("facebook", "threads")]
+    a, b = (settle(d, Verb.PUBLISH, REFUSED, policy(), NOW).next_at for d in both)
+    assert a != b
+
+
+def test_a_keyed_copy_that_may_be_out_stays_uncertain_until_its_key_is_answered():
+    how = policy(KEYED, key_lifetime=s(3600))
+    maybe_out = begin(delivery(S.CHECKING), how, at(5))
+    for certain in (REFUSED, Throttled(s(5)), Denied("expired")):
+        assert settle(maybe_out, Verb.PUBLISH, certain, how, NOW).state is S.CHECKING
+    assert settle(maybe_out, Verb.PUBLISH, Rejected("409"), how, NOW).state is S.UNCONFIRMED
+    assert settle(maybe_out, Verb.PUBLISH, LIVE, how, NOW).state is S.LIVE
+
+
+# table I
+
+BACK_TO_THEN = at(1) - BEFORE_SENT
+SETTLED = at(1 + 15 * 60)
+TABLE_I: list[tuple[Verb, Finding, State, dict[str, Any]]] = [
+    (Verb.CONFIRM, LIVE, S.LIVE, {"platform_id": "p9"}),
+    (Verb.CONFIRM, Pending("h2", s(30)), S.PENDING, {"handle": "h2", "next_at": at(40)}),
+    (Verb.CONFIRM, Unfinished("h2", s(5)), S.DUE, {"handle": "h2", "next_at": at(15)}),
+    (Verb.CONFIRM, Absent(), S.DUE, {"handle": None, "step": 0}),
+    (Verb.CONFIRM, NotSeen(LONG_AGO), S.PENDING, {"handle": "h1"}),
+    (Verb.CONFIRM, Rejected("policy"), S.FAILED, {"cause": Cause.CONTENT}),
+    (Verb.FIND, LIVE, S.LIVE, {"platform_id": "p9"}),
+    (Verb.FIND, Pending("h2", s(30)), S.PENDING, {"handle": "h2", "next_at": at(40)}),
+    (Verb.FIND, Unfinished("h2", s(5)), S.DUE, {"handle": "h2", "first_sent_at": None}),
+    (Verb.FIND, Absent(), S.DUE, {"handle": None, "step": 0, "first_sent_at": None}),
+    (Verb.FIND, NotSeen(LONG_AGO), S.CHECKING, {"handle": "h1"}),
+    (Verb.FIND, Rejected("policy"), S.FAILED, {"cause": Cause.CONTENT}),
+]
+
+
+@pytest.mark.parametrize(("verb", "outcome", "state", "more"), TABLE_I, ids=lambda v: type(v).__name__)
+def test_table_i(verb: Verb, outcome: Finding, state: State, more: dict[str, Any]):
+    asked = delivery(S.PENDING if verb is Verb.CONFIRM else S.CHECKING, handle="h1", step=1)
+    after = settle(asked, verb, outcome, policy(), NOW)
+    assert after.state is state
+    assert {name: getattr(after, name) for name in more} == more
+
+
+@pytest.mark.parametrize("outcome", FAILED_QUESTIONS)
+@pytest.mark.parametrize("verb", [Verb.CONFIRM, Verb.FIND])
+def test_table_i_a_question_that_failed_is_asked_again_with_backoff(verb: Verb, outcome: Finding):
+    d = delivery(S.PENDING if verb is Verb.CONFIRM else S.CHECKING)
+    before, waits = d, []
+    for _ in range(9):
+        d = settle(d, verb, outcome, policy(), NOW)
+        assert d.next_at is not None
+        waits.append((d.next_at - NOW).total_seconds())
+        assert (d.state, d.cause, d.reason, d.tries) == (before.state, before.cause, before.reason, before.tries)
+    assert waits == [5, 10, 20, 40, 80, 160, 320, 600, 600]
+
+
+def found(outcome: Finding, seconds: float = 3600, **changes: Any) -> State:
+    return settle(delivery(S.CHECKING, **changes), Verb.FIND, outcome, policy(), at(seconds)).state
+
+
+def test_not_seen_counts_only_when_the_list_has_settled_reaches_back_and_shows_our_neighbour():
+    assert found(NotSeen(BACK_TO_THEN)) is S.DUE
+    assert found(NotSeen(BACK_TO_THEN, neighbour=True)) is S.DUE
+    assert found(NotSeen(BACK_TO_THEN, neighbour=False)) is S.CHECKING
+    assert found(NotSeen(BACK_TO_THEN + s(0.001))) is S.CHECKING
+    assert found(NotSeen(BACK_TO_THEN), (SETTLED - T0).total_seconds() - 0.001) is S.CHECKING
+
+
+def test_not_seen_must_reach_back_beyond_the_first_attempt_that_may_have_got_through():
+    later = {"first_sent_at": at(1), "sent_at": at(1800)}
+    assert found(NotSeen(at(1800) - BEFORE_SENT), 7200, **later) is S.CHECKING
+    assert found(NotSeen(BACK_TO_THEN), 7200, **later) is S.DUE
+
+
+def test_not_seen_is_asked_once_more_exactly_when_the_list_has_settled():
+    after = settle(delivery(S.CHECKING, asks=9), Verb.FIND, NotSeen(LONG_AGO), policy(), SETTLED - s(30))
+    assert after.next_at == SETTLED
+
+
+def test_after_two_repeats_a_person_is_asked():
+    assert found(NotSeen(LONG_AGO), repeats=REPEATS - 1) is S.DUE
+    assert found(NotSeen(LONG_AGO), repeats=REPEATS) is S.UNCONFIRMED
+
+
+# live copies
+
+FINDS_ONLY = frozenset({Verb.PROBE, Verb.FIND})
+
+
+def test_a_live_copy_is_looked_back_at_once_and_then_left_alone():
+    live = settle(delivery(S.SENDING), Verb.PUBLISH, LIVE, policy(), NOW)
+    assert live.next_at == at(40)
+    assert settle(live, Verb.FIND, Live("p9"), policy(), at(40)).next_at is None
+    assert settle(live, Verb.FIND, NotSeen(LONG_AGO), policy(), at(40)).next_at is None
+
+
+def test_no_look_back_without_the_ability_or_the_wish():
+    for how in (policy(abilities=frozenset({Verb.PROBE})), policy(look_back=None)):
+        assert settle(delivery(S.SENDING), Verb.PUBLISH, LIVE, how, NOW).next_at is None
+
+
+def test_the_platform_took_it_away():
+    gone = settle(delivery(S.LIVE), Verb.FIND, Absent(), policy(), NOW)
+    assert (gone.state, gone.cause) == (S.REMOVED, Cause.ACCOUNT)
+    assert settle(gone, Verb.PUBLISH, LIVE, policy(), NOW) == gone
+    assert settle(gone, Verb.FIND, LIVE, policy(), NOW).state is S.LIVE
+
+
+@pytest.mark.parametrize("outcome", [*FAILED_QUESTIONS, Rejected("100"), Pending("h", s(5))])
+def test_a_failed_look_back_is_repeated_a_few_times(outcome: Finding):
+    d, looks = delivery(S.LIVE), 0
+    while looks == 0 or d.next_at is not None:
+        d = settle(d, Verb.FIND, outcome, policy(), NOW)
+        looks += 1
+        assert d.state is S.LIVE
+        assert looks < 10
+
+
+def test_after_a_repeat_copies_are_counted_at_one_and_ten_minutes():
+    d = settle(delivery(S.SENDING, repeats=1), Verb.PUBLISH, LIVE, policy(abilities=FINDS_ONLY), NOW)
+    assert d.next_at == NOW + s(60)
+    d = settle(d, Verb.FIND, Live("p9"), policy(abilities=FINDS_ONLY), NOW + s(61))
+    assert d.next_at == NOW + s(600)
+    d = settle(d, Verb.FIND, Live("p9", extra=("p10",)), policy(abilities=FINDS_ONLY), NOW + s(601))
+    assert (d.next_at, d.extra) == (None, ("p10",))
+    assert d.reason is not None
+    assert (d.reason.key, d.reason.args["count"]) == ("two_copies", 2)
+
+
+def test_the_younger_copy_is_deleted_where_the_platform_lets_us():
+    d = settle(delivery(S.LIVE, repeats=1), Verb.FIND, Live("p1", extra=("p2",)), policy(), at(62))
+    assert d.next_at == at(62)
+    assert verb_for(d, policy()) is Verb.DELETE
+    d = settle(d, Verb.DELETE, Absent(), policy(), at(63))
+    assert (d.state, d.extra, d.next_at) == (S.LIVE, (), at(602))
+
+
+def test_withdrawal_deletes():
+    d = delivery(S.LIVE)
+    assert verb_for(d, policy(), withdrawn=True) is Verb.DELETE
+    assert settle(d, Verb.DELETE, Absent(), policy(), NOW).state is S.WITHDRAWN
+    refused = settle(d, Verb.DELETE, Rejected("10", "no right"), policy(), NOW)
+    assert (refused.state, refused.next_at) == (S.LIVE, None)
+    assert refused.reason is not None
+    assert refused.reason.key == "delete_failed"
+    for outcome in (REFUSED, Throttled(s(5)), LOST, LIVE):
+        again = settle(d, Verb.DELETE, outcome, policy(), NOW)
+        assert (again.state, again.next_at) == (S.LIVE, at(15))
+
+
+# intent, time, verbs
+
+
+def test_begin_is_the_durable_intent():
+    d = begin(delivery(S.DUE, tries=1), policy(), NOW)
+    assert (d.state, d.attempt, d.sent_at, d.tries) == (S.SENDING, 1, NOW, 1)
+    assert d.next_at is not None
+    assert d.next_at > NOW + policy().profile.total_timeout
+
+
+def test_unsent_goes_back_uncounted():
+    d = unsent(begin(delivery(S.DUE, tries=1), policy(), NOW), policy())
+    assert (d.state, d.tries) == (S.DUE, 1)
+    keyed = policy(KEYED, key_lifetime=s(3600))
+    assert unsent(begin(delivery(S.CHECKING), keyed, NOW), keyed).state is S.CHECKING
+
+
+BY_TIME: list[tuple[State, StepClass, dict[str, Any], float, State]] = [
+    (S.DUE, LIST, {}, 3 * 3600, S.EXPIRED),
+    (S.SENDING, LIST, {"next_at": at(60)}, 60, S.CHECKING),
+    (S.SENDING, NOTHING, {"next_at": at(60)}, 60, S.UNCONFIRMED),
+    (S.PENDING, LIST, {}, 1 + 3600, S.UNCONFIRMED),
+    (S.CHECKING, LIST, {}, 3 * 3600, S.UNCONFIRMED),
+    (S.CHECKING, LIST, {"sent_at": at(3 * 3600 - 60)}, 3 * 3600 - 60 + 15 * 60 + 10, S.UNCONFIRMED),
+    (S.CHECKING, KEYED, {}, 1 + 600, S.UNCONFIRMED),
+]
+
+
+@pytest.mark.parametrize(("state", "step", "more", "seconds", "then"), BY_TIME)
+def test_by_time(state: State, step: StepClass, more: dict[str, Any], seconds: float, then: State):
+    how, d = policy(step, key_lifetime=s(600)), delivery(state, **more)
+    assert time_limit(d, how) == at(seconds)
+    assert by_time(d, how, at(seconds) - s(0.001)) is d
+    assert by_time(d, how, at(seconds)).state is then
+
+
+@pytest.mark.parametrize("state", [*RESTING, S.STANDBY])
+def test_time_alone_leaves_the_rest(state: State):
+    d = delivery(state)
+    assert by_time(d, policy(), at(10**7)) is d
+    assert time_limit(d, policy()) is None
+
+
+VERBS: list[tuple[State, StepClass, Verb | None]] = [
+    (S.STANDBY, LIST, None),
+    (S.DUE, LIST, Verb.PUBLISH),
+    (S.SENDING, LIST, None),
+    (S.PENDING, LIST, Verb.CONFIRM),
+    (S.CHECKING, LIST, Verb.FIND),
+    (S.CHECKING, HANDLE, Verb.FIND),
+    (S.CHECKING, KEYED, Verb.PUBLISH),
+    (S.LIVE, LIST, Verb.FIND),
+    *((state, LIST, None) for state in sorted(RESTING - {S.LIVE})),
+]
+
+
+@pytest.mark.parametrize(("state", "step", "verb"), VERBS)
+def test_what_is_asked_next(state: State, step: StepClass, verb: Verb | None):
+    assert verb_for(delivery(state), policy(step)) is verb
+
+
+# any answer at all
+
+seconds = st.floats(-10, 10**6, allow_nan=False).map(s)
+handles = st.sampled_from(["h1", "h2"])
+faults = st.sampled_from(Fault)
+lives = st.builds(
+    Live, st.sampled_from(["p1", "p2"]), st.none() | st.just("https://example.org/p"), st.none() | st.sampled_from(Seen)
+)
+failed_questions = st.one_of(
+    st.builds(Unavailable, faults, st.just("refused"), st.none() | seconds),
+    st.builds(Throttled, seconds),
+    st.builds(Denied, st.just("expired")),
+    st.builds(Uncertain, faults, st.just("lost")),
+)
+not_seen = st.builds(NotSeen, st.floats(-(10**4), 10**4).map(at), st.none() | st.booleans())
+findings = st.one_of(
+    lives,
+    failed_questions,
+    not_seen,
+    st.builds(Pending, handles, seconds),
+    st.builds(Unfinished, handles, seconds.map(lambda wait: max(wait, s(0)))),
+    st.builds(Rejected, st.sampled_from(["100", "368"])),
+    st.just(Absent()),
+)
+moments = st.floats(1, 4 * 3600).map(at)
+policies = st.builds(
+    policy,
+    st.sampled_from(StepClass),
+    on_unconfirmed=st.sampled_from(OnUnconfirmed),
+    useful_until=st.sampled_from([at(600), at(3 * 3600)]),
+    abilities=st.sets(st.sampled_from(sorted(ALL_VERBS))).map(frozenset),
+    key_lifetime=st.sampled_from([s(0), s(600), s(3600)]),
+    settle_for=st.sampled_from([s(30), s(900)]),
+)
+deliveries = st.builds(
+    delivery,
+    st.sampled_from(State),
+    handle=st.none() | handles,
+    tries=st.integers(0, 5),
+    repeats=st.integers(0, 3),
+    asks=st.integers(0, 12),
+)
+
+
+@given(deliveries, st.sampled_from(Verb), findings, policies, moments)
+def test_moves_are_allowed_moves(d: Any, verb: Verb, outcome: Finding, how: Policy, now: Any):
+    for after in (settle(d, verb, outcome, how, now), by_time(d, how, now)):
+        assert after.state is d.state or after.state in MOVES[d.state]
+
+
+@given(deliveries, st.sampled_from([v for v in Verb if v is not Verb.PUBLISH]), failed_questions, policies, moments)
+def test_no_failed_question_changes_a_delivery(d: Any, verb: Verb, outcome: Finding, how: Policy, now: Any):
+    after = settle(d, verb, outcome, how, now)
+    assert (after.state, after.cause, after.tries, after.handle) == (d.state, d.cause, d.tries, d.handle)
+
+
+@given(
+    st.sampled_from([S.PENDING, S.CHECKING, S.LIVE, S.UNCONFIRMED]).map(delivery),
+    st.sampled_from([v for v in Verb if v is not Verb.PUBLISH]),
+    findings,
+    policies,
+    moments,
+)
+def test_no_question_makes_a_delivery_due_without_proof(d: Any, verb: Verb, outcome: Finding, how: Policy, now: Any):
+    if settle(d, verb, outcome, how, now).state is S.DUE:
+        assert isinstance(outcome, Absent | Unfinished | NotSeen)
+        assert (verb, d.state) in {(Verb.CONFIRM, S.PENDING), (Verb.FIND, S.CHECKING)}
+        if isinstance(outcome, NotSeen):
+            assert verb is Verb.FIND
+            assert outcome.back_to <= d.first_sent_at - BEFORE_SENT
+            assert outcome.neighbour is not False
+
+
+@given(
+    deliveries,
+    st.sampled_from([Verb.PUBLISH, Verb.CONFIRM, Verb.FIND]),
+    st.sampled_from(["p1", "p2"]),
+    policies,
+    moments,
+)
+def test_live_evidence_makes_live(d: Any, verb: Verb, platform_id: str, how: Policy, now: Any):
+    after = settle(d, verb, Live(platform_id), how, now)
+    if d.state is S.WITHDRAWN or (d.state is S.REMOVED and verb is not Verb.FIND):
+        assert after == d
+    else:
+        assert after.state is S.LIVE
+
+
+@given(deliveries, findings, policies, moments)
+def test_final_means_final_until_somebody_sees_it(d: Any, outcome: Finding, how: Policy, now: Any):
+    assume(d.state in RESTING - {S.LIVE} and not isinstance(outcome, Live))
+    for verb in Verb:
+        assert settle(d, verb, outcome, how, now) == d
+
+
+@given(st.lists(st.tuples(findings, st.floats(1, 900)), max_size=12), policies)
+@settings(max_examples=150)
+def test_class_c_is_never_due_again_unless_the_route_says_so_and_then_once(answers: Any, how: Policy):
+    how = Policy(policy(NOTHING).profile, how.on_unconfirmed, how.useful_until)
+    d, now, after_uncertain = delivery(S.DUE), T0, 0
+    for outcome, wait in answers:
+        if d.state is not S.DUE:
+            break
+        now += s(wait)
+        d = settle(begin(d, how, now), Verb.PUBLISH, outcome, how, now + s(1))
+        after_uncertain += isinstance(outcome, Uncertain) and d.state is S.DUE
+    assert after_uncertain <= (how.on_unconfirmed is OnUnconfirmed.REPEAT)
+
+
+@given(deliveries, policies, moments)
+def test_who_asks_has_an_end(d: Any, how: Policy, now: Any):
+    """Whatever is not at rest, nor a stand-by, has a moment at which time alone moves it."""
+    assume(d.state not in RESTING | {S.STANDBY})
+    limit = time_limit(d, how)
+    assert limit is not None
+    assert by_time(d, how, max(limit, now)).state is not d.state
+    if d.state is S.CHECKING:
+        assert limit == asked_until(d, how)
