@@ -167,8 +167,12 @@ def asked_until(delivery: Delivery, policy: Policy) -> datetime:
     sent = delivery.first_sent_at or delivery.sent_at or policy.useful_until
     if policy.profile.step_class(delivery.step) is StepClass.KEYED:
         return min(max(policy.useful_until, sent), sent + policy.profile.key_lifetime)
-    last_sent = delivery.sent_at or sent
-    return max(policy.useful_until, last_sent + policy.profile.settle_for + 2 * policy.profile.first_look)
+    return max(policy.useful_until, _settled_at(delivery, policy, sent) + 2 * policy.profile.first_look)
+
+
+def _settled_at(d: Delivery, policy: Policy, otherwise: datetime) -> datetime:
+    """From when on a list without our post says something: `settle_for` after the last byte that may have left."""
+    return (d.uncertain_at or d.sent_at or otherwise) + policy.profile.settle_for
 
 
 # publish
@@ -223,7 +227,7 @@ def _uncertain(d: Delivery, outcome: Uncertain, policy: Policy, now: datetime) -
     step = policy.profile.step_class(d.step)
     if step is StepClass.INVISIBLE:
         return _retry(d, reason, None, policy, now)
-    d = replace(d, first_sent_at=d.first_sent_at or d.sent_at or now, tries=d.tries + 1)
+    d = replace(d, first_sent_at=d.first_sent_at or d.sent_at or now, uncertain_at=now, tries=d.tries + 1)
     match step:
         case StepClass.KEYED:
             wait = policy.profile.quick_retry if d.tries == 1 else _spread(d) * _backoff(policy, d.tries)
@@ -278,16 +282,17 @@ def _found(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> Deli
 
 def _not_seen(d: Delivery, outcome: NotSeen, policy: Policy, now: datetime) -> Delivery:
     """A list proves nothing before `settle_for` is over, nor when it is too short or misses our neighbouring post."""
-    settled_at = (d.sent_at or now) + policy.profile.settle_for
+    settled_at = _settled_at(d, policy, now)
     reaches = outcome.back_to <= (d.first_sent_at or now) - BEFORE_SENT
     if now < settled_at or not reaches or outcome.neighbour is False:
         again = _ask_again(d, policy, now)
         return replace(again, next_at=min(again.next_at or now, settled_at)) if now < settled_at else again
     if d.repeats >= REPEATS:
         return _to(d, S.UNCONFIRMED, Reason("unconfirmed_time", {"until": _iso(now)}), Cause.UNCLEAR)
-    return _to(
-        d, S.DUE, Reason("not_seen", {"until": _iso(now)}), Cause.OUTAGE, repeats=d.repeats + 1, handle=None, step=0
-    )
+    until = {"until": _iso(now)}
+    if now >= policy.useful_until:
+        return _to(d, S.SKIPPED, Reason("not_seen_skip", until), Cause.OUTAGE)
+    return _to(d, S.DUE, Reason("not_seen", until), Cause.OUTAGE, repeats=d.repeats + 1, handle=None, step=0)
 
 
 def _ask_again(d: Delivery, policy: Policy, now: datetime) -> Delivery:

@@ -194,6 +194,17 @@ def test_after_two_repeats_a_person_is_asked():
     assert found(NotSeen(LONG_AGO), repeats=REPEATS) is S.UNCONFIRMED
 
 
+def test_a_list_settles_after_the_last_byte_not_after_the_first():
+    d = settle(delivery(S.SENDING), Verb.PUBLISH, LOST, policy(), at(45))
+    assert settle(d, Verb.FIND, NotSeen(LONG_AGO), policy(), at(45 + 900) - s(0.001)).state is S.CHECKING
+    assert settle(d, Verb.FIND, NotSeen(LONG_AGO), policy(), at(45 + 900)).state is S.DUE
+
+
+def test_not_seen_when_it_is_not_owed_any_more_is_not_sent_again():
+    assert found(NotSeen(LONG_AGO), 3 * 3600 - 1) is S.DUE
+    assert found(NotSeen(LONG_AGO), 3 * 3600) is S.SKIPPED
+
+
 # live copies
 
 FINDS_ONLY = frozenset({Verb.PROBE, Verb.FIND})
@@ -428,6 +439,22 @@ def test_class_c_is_never_due_again_unless_the_route_says_so_and_then_once(answe
         d = settle(begin(d, how, now), Verb.PUBLISH, outcome, how, now + s(1))
         after_uncertain += isinstance(outcome, Uncertain) and d.state is S.DUE
     assert after_uncertain <= (how.on_unconfirmed is OnUnconfirmed.REPEAT)
+
+
+@given(st.lists(st.tuples(not_seen | failed_questions, st.floats(0.1, 600)), max_size=20), st.integers(1, 40))
+@settings(max_examples=150)
+def test_a_list_step_is_never_due_before_the_list_has_settled(answers: Any, took: int):
+    how = policy(LIST)
+    answered = at(1 + took)
+    d = settle(begin(delivery(S.DUE), how, at(1)), Verb.PUBLISH, LOST, how, answered)
+    now = answered
+    for outcome, wait in answers:
+        now += s(wait)
+        d = settle(d, Verb.FIND, outcome, how, now)
+        if d.state is not S.CHECKING:
+            break
+    if d.state is S.DUE:
+        assert now >= answered + how.profile.settle_for
 
 
 @given(deliveries, policies, moments)
