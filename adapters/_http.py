@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
+from yarl import URL
 
 from broker.contract import Gate, GateClosed, Profile
 from broker.outcome import Fault, Unavailable, Uncertain
@@ -23,6 +24,12 @@ from broker.outcome import Fault, Unavailable, Uncertain
 LARGEST_ANSWER = 1 << 20
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
+
+
+def host_of(url: str) -> str:
+    """The host as a failure domain: with its port unless that is the scheme's own."""
+    parsed = URL(url)
+    return (parsed.host or "") if parsed.is_default_port() else parsed.authority
 
 
 @dataclass(frozen=True, slots=True)

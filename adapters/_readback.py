@@ -53,11 +53,11 @@ def is_ours(job: Job, text: str) -> bool:
     return job.reference in text and _plain(text).startswith(_plain(job.composed.text)[:BEGINNING])
 
 
-async def search(job: Job, turn: Turn, since: datetime) -> Finding:
+async def search(job: Job, turn: Turn, since: datetime, most_pages: int = MOST_PAGES) -> Finding:
     """`Live` for the oldest copy made at or after `since`, else how far back it was not seen; or why a page failed."""
     posts: list[Listed] = []
     after: str | None = None
-    for _ in range(MOST_PAGES):
+    for _ in range(most_pages):
         page = await turn(after)
         if not isinstance(page, Page):
             return page
