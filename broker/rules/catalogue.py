@@ -145,6 +145,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "late_evidence": ("it is live after all", "sau cùng đã xác nhận: tin đã đăng"),
     "two_copies": ("{count} copies are to be seen there", "trên kênh có {count} bản"),
     "copy_deleted": ("the younger copy was deleted", "đã xóa bản đăng sau"),
+    "copy_delete_failed": (
+        "the younger copy could not be deleted[ ({detail})]: a person must do it",
+        "không xóa được bản đăng sau[ ({detail})]: cần người xóa",
+    ),
     "removed": ("[{operator}|the platform] no longer shows it", "[{operator}|nền tảng] không còn hiển thị tin"),
     "deleting": ("being deleted there", "đang xóa khỏi kênh"),
     "deleted": ("deleted there", "đã xóa khỏi kênh"),

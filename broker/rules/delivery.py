@@ -32,7 +32,7 @@ from broker.outcome import (
 S = State
 MOVES: Mapping[State, frozenset[State]] = {
     S.STANDBY: frozenset({S.DUE, S.SKIPPED, S.LIVE}),
-    S.DUE: frozenset({S.SENDING, S.FAILED, S.EXPIRED, S.SKIPPED, S.LIVE}),
+    S.DUE: frozenset({S.SENDING, S.FAILED, S.EXPIRED, S.SKIPPED, S.UNCONFIRMED, S.LIVE}),
     S.SENDING: frozenset({S.LIVE, S.PENDING, S.DUE, S.CHECKING, S.FAILED, S.UNCONFIRMED}),
     S.PENDING: frozenset({S.LIVE, S.FAILED, S.CHECKING, S.DUE, S.UNCONFIRMED}),
     S.CHECKING: frozenset({S.LIVE, S.PENDING, S.DUE, S.SENDING, S.FAILED, S.SKIPPED, S.UNCONFIRMED}),
@@ -60,6 +60,10 @@ COUNTS = (timedelta(minutes=1), timedelta(minutes=10))
 """After any repeat, copies are counted at these ages of the live copy."""
 
 
+SHOWS_A_COPY = frozenset({Verb.PUBLISH, Verb.CONFIRM, Verb.FIND})
+"""Verbs whose `Live` means that this post is public; a probe's speaks of the account only."""
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What the channel and the route say about one delivery."""
@@ -72,7 +76,7 @@ class Policy:
 
 def settle(delivery: Delivery, verb: Verb, outcome: Finding, policy: Policy, now: datetime) -> Delivery:
     """The delivery after this answer; itself, unchanged, when the answer says nothing about it. Pure."""
-    if isinstance(outcome, Live) and verb is not Verb.DELETE:
+    if isinstance(outcome, Live) and verb in SHOWS_A_COPY:
         return _live(delivery, verb, outcome, policy, now)
     match verb:
         case Verb.PUBLISH if delivery.state in (S.SENDING, S.CHECKING):
@@ -96,10 +100,15 @@ def begin(delivery: Delivery, policy: Policy, now: datetime) -> Delivery:
         state=S.SENDING,
         attempt=delivery.attempt + 1,
         sent_at=now,
-        next_at=now + 2 * policy.profile.total_timeout,
+        next_at=now + lasts_at_most(policy.profile) + policy.profile.total_timeout,
         cause=None,
         reason=delivery.reason if delivery.reason and delivery.reason.key.startswith("start_") else None,
     )
+
+
+def lasts_at_most(profile: Profile) -> timedelta:
+    """After this an attempt is ended, whatever its adapter does: each step may be one slow call and its own renewal."""
+    return 2 * profile.total_timeout * len(profile.steps)
 
 
 def unsent(delivery: Delivery, policy: Policy) -> Delivery:
@@ -109,8 +118,19 @@ def unsent(delivery: Delivery, policy: Policy) -> Delivery:
 
 def _back(d: Delivery, policy: Policy) -> State:
     """Where an attempt that certainly failed leads: keyed copies stay uncertain if an earlier attempt was."""
-    keyed = policy.profile.step_class(d.step) is StepClass.KEYED
-    return S.CHECKING if keyed and d.first_sent_at else S.DUE
+    return S.CHECKING if d.first_sent_at and step_class(d, policy.profile) is StepClass.KEYED else S.DUE
+
+
+def step_class(d: Delivery, profile: Profile) -> StepClass:
+    """The class of the step that comes next; read-back that the platform does not offer is none."""
+    said = profile.step_class(d.step)
+    needs_find = said in (StepClass.HANDLE, StepClass.LIST)
+    return StepClass.NOTHING if needs_find and Verb.FIND not in profile.abilities else said
+
+
+def may_be_out(d: Delivery, policy: Policy) -> bool:
+    """An earlier attempt may be public and can never be asked about: what ends this delivery must not deny it."""
+    return d.first_sent_at is not None and step_class(d, policy.profile) is StepClass.NOTHING
 
 
 def verb_for(delivery: Delivery, policy: Policy, *, withdrawn: bool = False) -> Verb | None:
@@ -119,10 +139,11 @@ def verb_for(delivery: Delivery, policy: Policy, *, withdrawn: bool = False) -> 
     match delivery.state:
         case S.DUE:
             return Verb.PUBLISH
-        case S.CHECKING:
-            keyed = policy.profile.step_class(delivery.step) is StepClass.KEYED
-            return Verb.PUBLISH if keyed else Verb.FIND
-        case S.PENDING:
+        case S.CHECKING if step_class(delivery, policy.profile) is StepClass.KEYED:
+            return Verb.PUBLISH
+        case S.CHECKING if Verb.FIND in can:
+            return Verb.FIND
+        case S.PENDING if Verb.CONFIRM in can:
             return Verb.CONFIRM
         case S.LIVE if (withdrawn or delivery.extra) and Verb.DELETE in can:
             return Verb.DELETE
@@ -136,15 +157,22 @@ def by_time(delivery: Delivery, policy: Policy, now: datetime) -> Delivery:
     """What time alone does to a delivery that was sent or is to be sent; stand-bys are `plan`'s."""
     match delivery.state:
         case S.DUE if now >= policy.useful_until:
-            return _to(delivery, S.EXPIRED, Reason("expired", {"until": _iso(policy.useful_until)}))
+            return ended(delivery, S.EXPIRED, Reason("expired", {"until": _iso(policy.useful_until)}), policy)
         case S.SENDING if delivery.next_at is not None and now >= delivery.next_at:
             return _published(delivery, Uncertain(Fault.SERVER, "no answer at all"), policy, now)
-        case S.PENDING if now >= (end := (delivery.sent_at or now) + policy.profile.pending_for):
+        case S.PENDING if now >= (end := (delivery.sent_at or policy.useful_until) + policy.profile.pending_for):
             return _to(delivery, S.UNCONFIRMED, Reason("unconfirmed_time", {"until": _iso(end)}), Cause.UNCLEAR)
         case S.CHECKING if now >= (end := asked_until(delivery, policy)):
             return _to(delivery, S.UNCONFIRMED, Reason("unconfirmed_time", {"until": _iso(end)}), Cause.UNCLEAR)
         case _:
             return delivery
+
+
+def ended(delivery: Delivery, state: State, reason: Reason, policy: Policy) -> Delivery:
+    """A due delivery that is not sent any more: in this state, unless an earlier attempt of it may be public."""
+    if may_be_out(delivery, policy):
+        return _to(delivery, S.UNCONFIRMED, Reason("unconfirmed_nothing"), Cause.UNCLEAR)
+    return _to(delivery, state, reason, delivery.cause)
 
 
 def time_limit(delivery: Delivery, policy: Policy) -> datetime | None:
@@ -154,8 +182,8 @@ def time_limit(delivery: Delivery, policy: Policy) -> datetime | None:
             return policy.useful_until
         case S.SENDING:
             return delivery.next_at
-        case S.PENDING if delivery.sent_at:
-            return delivery.sent_at + policy.profile.pending_for
+        case S.PENDING:
+            return (delivery.sent_at or policy.useful_until) + policy.profile.pending_for
         case S.CHECKING:
             return asked_until(delivery, policy)
         case _:
@@ -165,7 +193,7 @@ def time_limit(delivery: Delivery, policy: Policy) -> datetime | None:
 def asked_until(delivery: Delivery, policy: Policy) -> datetime:
     """Until when an uncertain delivery is asked about: its useful time and `settle_for`; keyed: its key's lifetime."""
     sent = delivery.first_sent_at or delivery.sent_at or policy.useful_until
-    if policy.profile.step_class(delivery.step) is StepClass.KEYED:
+    if step_class(delivery, policy.profile) is StepClass.KEYED:
         return min(max(policy.useful_until, sent), sent + policy.profile.key_lifetime)
     return max(policy.useful_until, _settled_at(delivery, policy, sent) + 2 * policy.profile.first_look)
 
@@ -185,15 +213,17 @@ def _published(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> 
         case Unfinished(handle, resume_after):
             return _to(d, S.DUE, Reason("unfinished"), handle=handle, next_at=now + resume_after)
         case Absent():
-            return _retry(replace(d, handle=None, step=0), Reason("absent"), None, policy, now)
+            return _proved_absent(d, policy, now)
         case Unavailable(_, detail, retry_after):
             return _retry(d, Reason("unavailable", {"detail": detail, "tries": d.tries + 1}), retry_after, policy, now)
         case Throttled(retry_after):
             at = now + bounded(retry_after)
             return _to(d, _back(d, policy), Reason("throttled", {"until": _iso(at)}), Cause.LIMIT, next_at=at)
         case Denied(detail):
-            return _to(d, _back(d, policy), Reason("denied", {"detail": detail}), Cause.ACCOUNT)
-        case Rejected(_, detail) if _back(d, policy) is S.CHECKING:
+            back = _back(d, policy)
+            again_at = now + LONGEST_BACKOFF if back is S.CHECKING else None
+            return _to(d, back, Reason("denied", {"detail": detail}), Cause.ACCOUNT, next_at=again_at)
+        case Rejected(_, detail) if _back(d, policy) is S.CHECKING or may_be_out(d, policy):
             return _to(d, S.UNCONFIRMED, Reason("uncertain", {"detail": detail}), Cause.UNCLEAR)
         case Rejected(code, detail):
             return _to(d, S.FAILED, Reason("rejected", {"code": code, "detail": detail}), Cause.CONTENT)
@@ -224,15 +254,16 @@ def _spread(d: Delivery) -> float:
 def _uncertain(d: Delivery, outcome: Uncertain, policy: Policy, now: datetime) -> Delivery:
     crashed = outcome.fault is Fault.CRASH
     reason = Reason("crash") if crashed else Reason("uncertain", {"detail": outcome.detail})
-    step = policy.profile.step_class(d.step)
+    step = step_class(d, policy.profile)
     if step is StepClass.INVISIBLE:
-        return _retry(d, reason, None, policy, now)
+        lost = Reason("unavailable", {"detail": outcome.detail, "tries": d.tries + 1})
+        return _retry(d, lost, None, policy, now)
     d = replace(d, first_sent_at=d.first_sent_at or d.sent_at or now, uncertain_at=now, tries=d.tries + 1)
     match step:
         case StepClass.KEYED:
             wait = policy.profile.quick_retry if d.tries == 1 else _spread(d) * _backoff(policy, d.tries)
             return _to(d, S.CHECKING, reason, Cause.UNCLEAR, next_at=now + wait)
-        case StepClass.HANDLE | StepClass.LIST if Verb.FIND in policy.profile.abilities:
+        case StepClass.HANDLE | StepClass.LIST:
             return _to(d, S.CHECKING, reason, Cause.UNCLEAR, next_at=now + policy.profile.first_look)
         case _:
             return _nobody_to_ask(d, policy, now)
@@ -257,7 +288,7 @@ def _confirmed(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> 
         case Unfinished(handle, resume_after):
             return _to(d, S.DUE, Reason("unfinished"), handle=handle, next_at=now + resume_after)
         case Absent():
-            return _to(d, S.DUE, Reason("absent"), Cause.OUTAGE, handle=None, step=0)
+            return _proved_absent(d, policy, now)
         case Rejected(code, detail):
             return _to(d, S.FAILED, Reason("rejected", {"code": code, "detail": detail}), Cause.CONTENT)
         case _:
@@ -271,13 +302,20 @@ def _found(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> Deli
         case Unfinished(handle, resume_after):
             return _to(d, S.DUE, Reason("unfinished"), handle=handle, next_at=now + resume_after, first_sent_at=None)
         case Absent():
-            return _to(d, S.DUE, Reason("absent"), Cause.OUTAGE, handle=None, step=0, first_sent_at=None)
+            return _proved_absent(d, policy, now)
         case NotSeen():
             return _not_seen(d, outcome, policy, now)
         case Rejected(code, detail):
             return _to(d, S.FAILED, Reason("rejected", {"code": code, "detail": detail}), Cause.CONTENT)
         case _:
             return _ask_again(d, policy, now)
+
+
+def _proved_absent(d: Delivery, policy: Policy, now: datetime) -> Delivery:
+    """A copy the platform lost is a failed try. What a list did not show may still be there and is not forgotten."""
+    first_sent_at = d.first_sent_at if d.repeats else None
+    over = replace(d, handle=None, step=0, first_sent_at=first_sent_at)
+    return _retry(over, Reason("absent"), None, policy, now)
 
 
 def _not_seen(d: Delivery, outcome: NotSeen, policy: Policy, now: datetime) -> Delivery:
@@ -308,7 +346,8 @@ def _live(d: Delivery, verb: Verb, outcome: Live, policy: Policy, now: datetime)
     if d.state is S.WITHDRAWN or (d.state is S.REMOVED and verb is not Verb.FIND):
         return d
     if d.state is S.LIVE:
-        return _looked_back(d, outcome, policy, now)
+        both = _with_second_copy(outcome, d) if verb is Verb.PUBLISH else outcome
+        return _looked_back(d, both, policy, now)
     live = _to(
         d,
         S.LIVE,
@@ -322,12 +361,20 @@ def _live(d: Delivery, verb: Verb, outcome: Live, policy: Policy, now: datetime)
     return replace(live, next_at=_next_look(live, policy, now))
 
 
+def _with_second_copy(late: Live, d: Delivery) -> Live:
+    """A late answer that names another copy than the one we know: both are public."""
+    known = (d.platform_id, *d.extra)
+    extra = d.extra if late.platform_id in known else (*d.extra, late.platform_id)
+    return replace(late, platform_id=d.platform_id or late.platform_id, url=d.url or late.url, extra=extra)
+
+
 def _looked_back(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> Delivery:
     match outcome:
-        case Live(_, url, seen, extra):
+        case Live(platform_id, url, seen, extra):
             seen_now = replace(d, url=url or d.url, seen=seen or d.seen, asks=d.asks + 1)
             if extra and extra != d.extra:
-                seen_now = replace(seen_now, extra=extra, reason=Reason("two_copies", {"count": 1 + len(extra)}))
+                said = Reason("two_copies", {"count": 1 + len(extra)})
+                seen_now = replace(seen_now, platform_id=platform_id, extra=extra, reason=said)
             return replace(seen_now, next_at=_next_look(seen_now, policy, now))
         case Absent():
             return _to(d, S.REMOVED, Reason("removed"), Cause.ACCOUNT)
@@ -357,6 +404,9 @@ def _deleted(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> De
             return replace(rest, next_at=_next_look(rest, policy, now))
         case Absent():
             return _to(d, S.WITHDRAWN, Reason("deleted"))
+        case Rejected(_, detail) | Denied(detail) if d.extra:
+            kept = replace(d, extra=(), reason=Reason("copy_delete_failed", {"detail": detail}))
+            return replace(kept, next_at=_next_look(kept, policy, now))
         case Rejected(_, detail) | Denied(detail):
             return replace(d, next_at=None, reason=Reason("delete_failed", {"detail": detail}))
         case _ if now >= policy.useful_until and d.asks >= LOOKS:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from broker.contract import Step
 from broker.model import RESTING, OnUnconfirmed, State, StepClass, Verb
 from broker.outcome import (
     Absent,
@@ -32,6 +33,7 @@ from broker.rules.delivery import (
     asked_until,
     begin,
     by_time,
+    lasts_at_most,
     settle,
     time_limit,
     unsent,
@@ -125,6 +127,32 @@ def test_a_keyed_copy_that_may_be_out_stays_uncertain_until_its_key_is_answered(
     assert settle(maybe_out, Verb.PUBLISH, LIVE, how, NOW).state is S.LIVE
 
 
+def test_a_lost_invisible_step_may_not_claim_that_something_was_posted():
+    after = settle(delivery(S.SENDING), Verb.PUBLISH, LOST, policy(INVISIBLE), NOW)
+    assert after.reason is not None
+    assert (after.reason.key, after.cause, after.tries) == ("unavailable", Cause.OUTAGE, 1)
+
+
+def test_a_keyed_copy_that_may_be_out_is_tried_again_after_a_denial():
+    how = policy(KEYED, key_lifetime=s(3600))
+    denied = settle(begin(delivery(S.CHECKING), how, at(5)), Verb.PUBLISH, Denied("expired"), how, NOW)
+    assert denied.next_at is not None
+    assert NOW < denied.next_at < NOW + s(600)
+
+
+REPEAT = policy(NOTHING, on_unconfirmed=OnUnconfirmed.REPEAT)
+
+
+def test_a_wanted_repeat_never_ends_as_if_nothing_could_be_public():
+    wanted = settle(delivery(S.SENDING), Verb.PUBLISH, LOST, REPEAT, NOW)
+    assert wanted.state is S.DUE
+    assert by_time(wanted, REPEAT, REPEAT.useful_until).state is S.UNCONFIRMED
+    repeated = begin(wanted, REPEAT, at(12))
+    assert settle(repeated, Verb.PUBLISH, Rejected("400"), REPEAT, at(13)).state is S.UNCONFIRMED
+    refused = settle(repeated, Verb.PUBLISH, REFUSED, REPEAT, at(13))
+    assert by_time(refused, REPEAT, REPEAT.useful_until).state is S.UNCONFIRMED
+
+
 # table I
 
 BACK_TO_THEN = at(1) - BEFORE_SENT
@@ -164,6 +192,20 @@ def test_table_i_a_question_that_failed_is_asked_again_with_backoff(verb: Verb, 
         waits.append((d.next_at - NOW).total_seconds())
         assert (d.state, d.cause, d.reason, d.tries) == (before.state, before.cause, before.reason, before.tries)
     assert waits == [5, 10, 20, 40, 80, 160, 320, 600, 600]
+
+
+@pytest.mark.parametrize(("verb", "state"), [(Verb.CONFIRM, S.PENDING), (Verb.FIND, S.CHECKING)])
+def test_table_i_a_copy_the_platform_lost_starts_over_with_the_waits_of_a_failed_try(verb: Verb, state: State):
+    first = settle(delivery(state, handle="h1", first_sent_at=at(1)), verb, Absent(), policy(), NOW)
+    assert (first.tries, first.next_at, first.first_sent_at) == (1, at(11), None)
+    fourth = settle(delivery(state, handle="h1", tries=3), verb, Absent(), policy(), NOW)
+    assert fourth.next_at is not None
+    assert fourth.next_at > at(20)
+
+
+def test_a_copy_no_list_showed_is_not_forgotten_when_a_later_one_is_proved_absent():
+    again = delivery(S.CHECKING, handle="h2", first_sent_at=at(1), repeats=1)
+    assert settle(again, Verb.FIND, Absent(), policy(), NOW).first_sent_at == at(1)
 
 
 def found(outcome: Finding, seconds: float = 3600, **changes: Any) -> State:
@@ -258,6 +300,26 @@ def test_the_younger_copy_is_deleted_where_the_platform_lets_us():
     assert (d.state, d.extra, d.next_at) == (S.LIVE, (), at(602))
 
 
+def test_a_late_answer_that_names_another_copy_means_two():
+    live = delivery(S.LIVE, repeats=1, url="https://example.org/p1")
+    both = settle(live, Verb.PUBLISH, LIVE, policy(), NOW)
+    assert (both.platform_id, both.extra, both.url) == ("p1", ("p9",), "https://example.org/p1")
+    assert both.reason is not None
+    assert both.reason.key == "two_copies"
+    assert settle(live, Verb.PUBLISH, Live("p1"), policy(), NOW).extra == ()
+
+
+def test_the_older_copy_is_kept_even_if_the_younger_was_known_first():
+    d = settle(delivery(S.LIVE, repeats=1), Verb.FIND, Live("p0", extra=("p1",)), policy(), at(62))
+    assert (d.platform_id, d.extra) == ("p0", ("p1",))
+
+
+def test_a_younger_copy_that_cannot_be_deleted_does_not_stand_in_the_way_of_a_withdrawal():
+    d = settle(delivery(S.LIVE, extra=("p2",)), Verb.DELETE, Rejected("10", "no right"), policy(), NOW)
+    assert d.reason is not None
+    assert (d.state, d.extra, d.reason.key) == (S.LIVE, (), "copy_delete_failed")
+
+
 def test_withdrawal_deletes():
     d = delivery(S.LIVE)
     assert verb_for(d, policy(), withdrawn=True) is Verb.DELETE
@@ -279,6 +341,15 @@ def test_begin_is_the_durable_intent():
     assert (d.state, d.attempt, d.sent_at, d.tries) == (S.SENDING, 1, NOW, 1)
     assert d.next_at is not None
     assert d.next_at > NOW + policy().profile.total_timeout
+
+
+def test_silence_is_an_answer_only_when_every_step_had_its_time():
+    """An attempt that is still running must not be settled behind its back: its next step could be public."""
+    three = policy(steps=(Step("create", INVISIBLE), Step("wait", INVISIBLE), Step("publish", HANDLE)))
+    d = begin(delivery(S.DUE), three, NOW)
+    assert d.next_at is not None
+    assert d.next_at > NOW + lasts_at_most(three.profile)
+    assert lasts_at_most(three.profile) == 3 * lasts_at_most(policy().profile)
 
 
 def test_unsent_goes_back_uncounted():
@@ -330,6 +401,22 @@ VERBS: list[tuple[State, StepClass, Verb | None]] = [
 @pytest.mark.parametrize(("state", "step", "verb"), VERBS)
 def test_what_is_asked_next(state: State, step: StepClass, verb: Verb | None):
     assert verb_for(delivery(state), policy(step)) is verb
+
+
+@pytest.mark.parametrize("state", [S.PENDING, S.CHECKING, S.LIVE])
+def test_nothing_is_asked_of_a_platform_that_does_not_offer_it(state: State):
+    assert verb_for(delivery(state), policy(abilities=frozenset({Verb.PROBE})), withdrawn=True) is None
+
+
+def test_what_expires_says_why_it_could_not_be_sent():
+    assert by_time(delivery(S.DUE, cause=Cause.OUTAGE), policy(), at(3 * 3600)).cause is Cause.OUTAGE
+
+
+@pytest.mark.parametrize("verb", [Verb.PROBE, Verb.EDIT, Verb.REHEARSE])
+def test_an_answer_about_something_else_shows_no_copy(verb: Verb):
+    for state in State:
+        d = delivery(state)
+        assert settle(d, verb, LIVE, policy(), NOW) == d
 
 
 # any answer at all
