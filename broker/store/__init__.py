@@ -8,7 +8,7 @@ guard that fails writes nothing of that operation and answers `Lost`. Times are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -94,6 +94,19 @@ class SaveSetting:
 
 
 Operation = Accept | Save | InboxEntry | SaveBreaker | SaveSetting
+
+
+def row_of(operation: Operation) -> Hashable:
+    """What an operation changes, for telling whether two concern the same; None if it only adds."""
+    match operation:
+        case Save(announcement):
+            return announcement.id
+        case Accept(case):
+            return case.announcement.id
+        case SaveBreaker(key) | SaveSetting(key):
+            return type(operation), key
+        case InboxEntry():
+            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +206,7 @@ class Store(Protocol):
     # writes, one thread
 
     def commit(self, operations: Sequence[Operation]) -> list[Result]:
-        """Writes all in one durable transaction; one result per operation, in order."""
+        """Writes all in one durable transaction, as if one after the other; one result per operation."""
         ...
 
     def begin_run(self, run_id: str, lease: timedelta) -> Run:

@@ -10,7 +10,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from broker.store import KEY_LIFETIME, Accept, Broken, Done, Exists, Lost, Operation, Result, Save
+from broker.store import KEY_LIFETIME, Accept, Broken, Done, Exists, Lost, Operation, Result, Save, row_of
 from broker.store.codec import to_micros
 from broker.store.database import DATA_ERRORS
 from broker.store.queries import Queries
@@ -32,6 +32,12 @@ class Committer:
             return self._rows.writes(operation)
         except Exception as error:
             return Broken(f"{type(error).__name__}: {error}")
+
+    @staticmethod
+    def may_go_together(operations: Sequence[Operation]) -> bool:
+        """Whether their order does not matter: no two concern the same row."""
+        rows = [row for operation in operations if (row := row_of(operation)) is not None]
+        return len(set(rows)) == len(rows)
 
     def together(self, db: sqlite3.Connection, encoded: Iterable[Encoded]) -> bool:
         """Writes all rows at once; False, with some of them written, if a guard did not match."""

@@ -75,7 +75,7 @@ class SqliteStore:
         self._checkpoint_if_due(len(operations))
         try:
             with self._database.writing() as db:
-                if not self._committer.together(db, encoded):
+                if not (self._committer.may_go_together(operations) and self._committer.together(db, encoded)):
                     raise _DoesNotFit
             return [writes if isinstance(writes, Broken) else Done() for writes in encoded]
         except (_DoesNotFit, *DATA_ERRORS):

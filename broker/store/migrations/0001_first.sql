@@ -26,7 +26,7 @@ CREATE UNIQUE INDEX announcement_reference ON announcement (agency, reference);
 CREATE UNIQUE INDEX announcement_external_id ON announcement (agency, external_id) WHERE external_id IS NOT NULL;
 CREATE INDEX announcement_newest ON announcement (agency, id);
 CREATE INDEX announcement_status ON announcement (agency, status, id);
-CREATE INDEX announcement_open ON announcement (owner, coalesce(wake_at, 0)) WHERE closed_at IS NULL;
+CREATE INDEX announcement_open ON announcement (owner, coalesce(wake_at, 0), closed_at) WHERE closed_at IS NULL;
 
 -- What was handed in, the route as it stood, and what readers were to see: as accepted, never changed.
 CREATE TABLE content (
@@ -56,9 +56,10 @@ CREATE TABLE delivery (
     PRIMARY KEY (announcement_id, channel)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX delivery_due ON delivery (agency, channel, urgent DESC, accepted_at, announcement_id, next_at, role)
+-- Partial indexes name their condition's column too: only so is a query answered from the index alone.
+CREATE INDEX delivery_due ON delivery (agency, channel, urgent DESC, accepted_at, announcement_id, next_at, role, state)
     WHERE state = 'due';
-CREATE INDEX delivery_live ON delivery (agency, channel, live_at, platform_id)
+CREATE INDEX delivery_live ON delivery (agency, channel, live_at, platform_id, state)
     WHERE state = 'live' AND platform_id IS NOT NULL;
 
 -- Texts composed anew after accept (a late mark); they stand in for those of `content`.
