@@ -17,9 +17,9 @@ import re
 from dataclasses import asdict, replace
 from datetime import UTC, timedelta
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field
 from yarl import URL
 
 from adapters._http import Answer, ask
@@ -36,14 +36,24 @@ _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _OFFSET = re.compile(r"([+-])(0\d|1[0-4]):([0-5]\d)")
 
 
+def _web(value: str) -> str:
+    url = URL(value)
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ValueError("write the whole address, such as https://tin.example/l")
+    return value.rstrip("/")
+
+
+WebAddress = Annotated[str, AfterValidator(_web)]
+
+
 class SiteSettings(ChannelSettings):
     """`[channels.site]`."""
 
     folder: Path
     """Where the files are written; made if its parent exists."""
-    url: str
+    url: WebAddress
     """Public address of the folder, such as https://tin.example/l."""
-    check_url: str | None = None
+    check_url: WebAddress | None = None
     """Where Loa itself reads the pages back, if it cannot reach `url` as readers do."""
     verify: bool = True
     """Whether an announcement counts as live only once its page was read back."""
@@ -51,13 +61,6 @@ class SiteSettings(ChannelSettings):
     """Of the feeds; the agency's name unless said."""
     utc_offset: str = Field(default="+07:00", pattern=_OFFSET.pattern)
     """Of the times that readers see."""
-
-    @model_validator(mode="after")
-    def _is_web(self) -> Self:
-        for name, value in (("url", self.url), ("check_url", self.check_url)):
-            if value is not None and (URL(value).scheme not in ("http", "https") or not URL(value).host):
-                raise ValueError(f"{name}: write the whole address, such as https://tin.example/l")
-        return self
 
     @property
     def offset(self) -> timedelta:
@@ -73,7 +76,7 @@ class SiteAdapter(AdapterBase):
     def __init__(self, settings: SiteSettings, tools: Tools) -> None:
         self._settings = settings
         self._tools = tools
-        self._url = settings.url.rstrip("/")
+        self._url = settings.url
         host = str(URL(self._url).host)
         self._items = ItemFolder(
             settings.folder, Pages(self._url, settings.title or tools.agency or host, settings.offset)
@@ -167,7 +170,7 @@ class SiteAdapter(AdapterBase):
         url = f"{self._url}/{item.reference}"
         if not self._settings.verify:
             return Live(item.reference, url)
-        page = f"{(self._settings.check_url or self._url).rstrip('/')}/{item.reference}/"
+        page = f"{self._settings.check_url or self._url}/{item.reference}/"
         answer = await ask(self._tools.session, self.profile, "GET", page)
         if isinstance(answer, Answer) and answer.status == 200 and item.mark.encode() in answer.body:
             return Live(item.reference, url, Seen.PUBLIC)

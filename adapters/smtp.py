@@ -54,7 +54,7 @@ class SmtpAdapter(AdapterBase):
         host, _ = settings.server
         self.profile = Profile(
             adapter="smtp",
-            operator=host,
+            operator=settings.host,
             country="",
             hosts=(host,),
             login=settings.username,

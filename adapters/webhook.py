@@ -216,7 +216,7 @@ def _profile(settings: WebhookSettings) -> Profile:
     kept = settings.key_lifetime if settings.key_lifetime is not None else timedelta(0) if is_chat else _IDS_KEPT
     return Profile(
         adapter="webhook",
-        operator=host,
+        operator=URL(settings.url.get_secret_value()).host or host,  # base_url changes the way there, not the consumer
         country="",
         hosts=(host,),
         steps=(Step("post", StepClass.KEYED if kept else StepClass.NOTHING),),

@@ -381,7 +381,8 @@ async def test_a_server_without_login_gets_no_mail(make, certificate):
 
 async def test_a_server_on_this_machine_may_do_without_tls(make):
     async with SmtpEmulator() as local:
-        adapter = make(tls="none", username=None, password=None, base_url=local.base_url)
+        adapter = make(host="relay.example", tls="none", username=None, password=None, base_url=local.base_url)
+        assert (adapter.profile.operator, adapter.profile.hosts) == ("relay.example", ("127.0.0.1",))
         assert isinstance(await adapter.publish(job_for(adapter)), Live)
         assert local.log.copies(REFERENCE)
 

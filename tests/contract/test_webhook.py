@@ -369,6 +369,8 @@ def test_each_consumer_is_its_own_operator():
 def test_base_url_moves_the_endpoint_and_keeps_its_path():
     moved = settings(url="https://partner.example/h/1?t=2", base_url="http://127.0.0.1:8", allow_private=True)
     assert str(moved.target) == "http://127.0.0.1:8/h/1?t=2"
+    profile = WebhookAdapter(moved, tools(None)).profile  # type: ignore[arg-type]
+    assert (profile.operator, profile.hosts) == ("partner.example", ("127.0.0.1",))
 
 
 # -- whom it never calls
