@@ -232,18 +232,27 @@ class Graph:
     async def get(
         self, path: str, params: Mapping[str, str], *, token: str | None = None, within: timedelta | None = None
     ) -> Reply:
-        """A read-only call, its failures `Unavailable`. `within`: give up sooner than usual."""
+        """The answer to a question. Its refusal judges no post, so it is `Unavailable`; `within`: give up sooner."""
         profile = replace(self._profile, total_timeout=within) if within else self._profile
         reply = await self._call("GET", path, token=token, profile=profile, params=params)
+        if isinstance(reply, Refusal) and isinstance(reply.outcome, Rejected):
+            return replace(
+                reply, outcome=Unavailable(Fault.SERVER, f"the question was refused: {reply.outcome.detail}")
+            )
         return harmless(reply) if isinstance(reply, Refusal) else reply
 
     async def post(self, path: str, gate: Gate | None, form: Mapping[str, str]) -> Reply:
         return await self._call("POST", path, gate=gate, form=form)
 
     async def create(self, path: str, gate: Gate | None, form: Mapping[str, str]) -> str | Refusal:
-        """The id of what was made."""
-        reply = await self.post(path, gate, form)
-        return reply if isinstance(reply, Refusal) else _id(reply) or UNREADABLE
+        """The id of what was made at an edge of the account."""
+        match await self.post(path, gate, form):
+            case Refusal(code=code) if code == GONE:
+                return Refusal(self._unknown(), code)
+            case Refusal() as refusal:
+                return refusal
+            case made:
+                return _id(made) or UNREADABLE
 
     async def remove(self, object_id: str, gate: Gate | None) -> Refusal | None:
         """None when it was deleted, or was gone before; only reading it again proves that."""
@@ -265,11 +274,14 @@ class Graph:
     async def probe(self) -> Outcome:
         match await self.get(self.node, {"fields": "id"}):
             case Refusal(code=code) if code == GONE:
-                return Denied(f"this token knows no account {self.node}: correct the id, or connect the account again")
+                return self._unknown()
             case Refusal(outcome):
                 return outcome
             case account:
                 return Live(self.node) if _id(account) else Unavailable(Fault.SERVER, "an answer that nobody can read")
+
+    def _unknown(self) -> Denied:
+        return Denied(f"the token knows no account {self.node} ({GONE}): correct the id, or connect the account again")
 
     async def page(
         self, path: str, fields: str, after: str | None, listed: Callable[[Mapping[str, Any]], Listed]

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import Field
 
-from adapters._graph import GONE, Graph, GraphSettings, Refusal
+from adapters._graph import Graph, GraphSettings, Refusal
 from adapters._readback import Listed, Page, search, window
 from broker.contract import AdapterBase, Job, Profile, Step, TextLimit, Tools
 from broker.model import Composed, Post, StepClass, Verb
@@ -59,6 +59,7 @@ class FacebookAdapter(AdapterBase):
         self._settings, self._tools = settings, tools
         self.profile = _profile(settings)
         self._graph = Graph(settings, tools, self.profile, settings.page_id, self._token)
+        self._feed = f"{settings.page_id}/feed"
 
     def compose(self, post: Post) -> Composed:
         composed = compose_text(post, LIMIT)
@@ -67,9 +68,9 @@ class FacebookAdapter(AdapterBase):
 
     async def publish(self, job: Job) -> Outcome:
         form = {"message": job.composed.text, **job.composed.parts}
-        made = await self._post(job, form)
+        made = await self._graph.create(self._feed, job.gate, form)
         if isinstance(made, Refusal) and "link" in form and _is_the_links_fault(made):
-            made = await self._post(job, {"message": form["message"]})
+            made = await self._graph.create(self._feed, job.gate, {"message": form["message"]})
         return made.outcome if isinstance(made, Refusal) else Live(made, f"https://www.facebook.com/{made}")
 
     async def find(self, job: Job) -> Finding:
@@ -97,7 +98,7 @@ class FacebookAdapter(AdapterBase):
     async def rehearse(self) -> Outcome:
         """An unpublished post, made, read and deleted."""
         words = {"message": f"Loa rehearses {self._tools.clock.now().isoformat()}", "published": "false"}
-        made = await self._graph.create(f"{self._settings.page_id}/feed", None, words)
+        made = await self._graph.create(self._feed, None, words)
         if isinstance(made, Refusal):
             return made.outcome
         read = await self._graph.get(made, {"fields": FIELDS})
@@ -107,14 +108,6 @@ class FacebookAdapter(AdapterBase):
                 return reply.outcome
         gone = await self._graph.read(made, "id")
         return Live(made) if isinstance(gone, Absent) else Rejected("left_over", f"delete the unpublished post {made}")
-
-    async def _post(self, job: Job, form: Mapping[str, str]) -> str | Refusal:
-        made = await self._graph.create(f"{self._settings.page_id}/feed", job.gate, form)
-        if isinstance(made, Refusal) and made.code == GONE:
-            return Refusal(
-                Denied("this token knows no such Page: correct page_id, or connect the Page again"), made.code
-            )
-        return made
 
     async def _look(self, post_id: str) -> Finding:
         post = await self._graph.read(post_id, FIELDS)

@@ -142,7 +142,8 @@ class ThreadsAdapter(AdapterBase):
         if isinstance(made, str):
             shown = await self._look(made, within=self.profile.connect_timeout)
             return shown if isinstance(shown, Live) else Live(made)
-        return await self._refused(job, handle, made) if isinstance(made.outcome, Rejected) else made.outcome
+        is_judged = isinstance(made.outcome, Rejected) or made.code == GONE
+        return await self._refused(job, handle, made) if is_judged else made.outcome
 
     async def _refused(self, job: Job, handle: str, refusal: Refusal) -> Outcome | Absent:
         """A refused publication may be a second one: the container knows."""

@@ -1,0 +1,419 @@
+"""One suite for all adapters: every outcome is provoked for real by the platform's emulator and judged by its log.
+
+A new adapter gets all of it by naming its emulator and what it offers:
+
+    class TestEcho(Lists, Deletes):
+        adapter = EchoAdapter
+        emulator = EchoEmulator
+        settings: ClassVar = {"page": "1098", "token": "t0ken"}
+        steps: ClassVar = {"post": "publish"}              # step of the profile -> step of the emulator
+
+What its platform does otherwise goes into `otherwise`, with the reason beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, ClassVar
+
+import aiohttp
+import pytest
+
+from adapters.emulators.faults import CONNECTION, Kind
+from adapters.emulators.http import HttpEmulator
+from broker.contract import GateClosed
+from broker.model import StepClass, Verb
+from broker.outcome import (
+    Absent,
+    Denied,
+    Finding,
+    Live,
+    NotSeen,
+    Pending,
+    Rejected,
+    Seen,
+    Throttled,
+    Unavailable,
+    Uncertain,
+    Unfinished,
+)
+from tests.contract.bench import IMPATIENCE, LATER, OTHER, POST, Bench, LeaseGate
+
+ALIKE = frozenset({Kind.STORED_THEN_STALL, Kind.RUN_LATER})
+"""What differs from `STALL` only in what is published; left out where nothing is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a publish answers to a fault, and how many copies readers see by then or shortly after."""
+
+    answer: type[Finding]
+    copies: int = 0
+
+
+EXPECTED: Mapping[Kind, Expected] = {
+    Kind.REFUSED: Expected(Unavailable),
+    Kind.BLACK_HOLE: Expected(Uncertain),
+    Kind.TLS_RESET: Expected(Uncertain),  # on plain HTTP the request has left by then
+    Kind.RESET_BEFORE: Expected(Uncertain),
+    Kind.STALL: Expected(Uncertain),
+    Kind.STORED_THEN_RESET: Expected(Uncertain, copies=1),
+    Kind.STORED_THEN_STALL: Expected(Uncertain, copies=1),
+    Kind.RUN_LATER: Expected(Uncertain, copies=1),
+    Kind.HTML_500: Expected(Uncertain),
+    Kind.HTML_503: Expected(Uncertain),
+    Kind.GARBAGE_200: Expected(Uncertain),
+    Kind.EMPTY_200: Expected(Uncertain),
+    Kind.TRUNCATED_JSON: Expected(Uncertain, copies=1),
+    Kind.SLOW_DRIP: Expected(Uncertain, copies=1),
+    Kind.SERVER_ERROR: Expected(Uncertain),
+    Kind.ERROR_IN_200: Expected(Uncertain),
+    Kind.THROTTLED: Expected(Throttled),
+    Kind.LOGGED_OUT: Expected(Denied),
+    Kind.EXPIRED: Expected(Denied),
+    Kind.REVOKED: Expected(Denied),
+    Kind.NO_PERMISSION: Expected(Denied),
+    Kind.SUSPENDED: Expected(Denied),
+    Kind.POLICY: Expected(Rejected),
+}
+"""For a step of which something public may come; where nothing can, `Uncertain` is `Unavailable`, without a copy."""
+
+
+class AdapterSuite:
+    """What every adapter must do."""
+
+    adapter: ClassVar[Any]
+    emulator: ClassVar[type[HttpEmulator]]
+    settings: ClassVar[Mapping[str, object]]
+    steps: ClassVar[Mapping[str, str]]
+    """Step of the profile -> the emulator's name for the call, in order; the last one makes the post public."""
+    options: ClassVar[Mapping[str, Any]] = {}
+    """Arguments of the emulator beside `lag`."""
+    otherwise: ClassVar[Mapping[Kind, Expected]] = {}
+    """Where this platform differs from `EXPECTED`."""
+    secrets: ClassVar[tuple[str, ...]] = ("token", "app_secret", "secret", "password")
+
+    @classmethod
+    def first_step(cls) -> str:
+        return next(iter(cls.steps.values()))
+
+    @classmethod
+    def public_step(cls) -> str:
+        return list(cls.steps.values())[-1]
+
+    @classmethod
+    def expected(cls, kind: Kind) -> Expected:
+        return cls.otherwise.get(kind, EXPECTED[kind])
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Only the faults that the emulator can do."""
+        known = [kind for kind in EXPECTED if kind in self.emulator.kinds]
+        calls = [kind for kind in known if kind not in CONNECTION]
+        wanted = {
+            "any_fault": [kind for kind in known if kind not in ALIKE],
+            "connection_fault": [kind for kind in known if kind in CONNECTION],
+            "call_fault": calls,
+            "plain_fault": [kind for kind in calls if kind not in ALIKE],
+            "doubtful_fault": [kind for kind in calls if self.expected(kind).answer is Uncertain],
+            "sure_fault": [kind for kind in calls if self.expected(kind).answer is not Uncertain],
+        }
+        for name in wanted.keys() & set(metafunc.fixturenames):
+            metafunc.parametrize(name, wanted[name], ids=str)
+        if "step" in metafunc.fixturenames:
+            metafunc.parametrize("step", list(self.steps))
+
+    @pytest.fixture
+    async def bench(self) -> AsyncIterator[Bench]:
+        async with self.emulator(lag=(0, 0), **self.options) as emulator, aiohttp.ClientSession() as session:
+            yield Bench(self.adapter, self.settings, self.public_step(), emulator, session)
+
+    # -- the profile
+
+    async def test_the_suite_covers_what_the_profile_offers(self, bench):
+        profile = bench.adapter.profile
+        assert [step.name for step in profile.steps] == list(self.steps)
+        offered = {part.__dict__["verb"] for part in type(self).__mro__ if "verb" in part.__dict__}
+        assert offered == profile.abilities - {Verb.PROBE, Verb.CONFIRM}
+
+    async def test_settings_and_adapter_show_no_secret(self, bench):
+        shown = repr(bench.adapter.Settings(**self.settings)) + repr(vars(bench.adapter))
+        assert not [name for name in self.secrets if str(self.settings.get(name, "\0")) in shown]
+
+    # -- composing
+
+    async def test_a_text_carries_the_reference_and_fits(self, bench):
+        limit = bench.adapter.profile.text
+        for body in ("", "Ngắn.", "Nước dâng nhanh ở hạ lưu. 🌀 " * 900):
+            composed = bench.adapter.compose(replace(POST, body=body))
+            assert POST.reference in composed.text
+            assert limit is None or composed.length <= limit.limit
+            assert bool(composed.cut) == (len(body) > 100 and limit is not None)
+
+    async def test_the_platform_takes_the_longest_text(self, bench):
+        await bench.live(replace(POST, body="Nước dâng nhanh ở hạ lưu. 🌀 " * 900))
+        assert bench.copies() == 1
+
+    # -- publishing
+
+    async def test_a_post_is_published_once_and_word_for_word(self, bench):
+        copy = await bench.live()
+        [post] = bench.log.copies(POST.reference)
+        assert (post.id, post.text, post.is_up) == (copy.platform_id, copy.composed.text, True)
+        assert copy.url
+
+    async def test_a_connection_fault_is_told_apart(self, bench, connection_fault):
+        is_visible = bench.adapter.profile.step_class(0) is not StepClass.INVISIBLE
+        await bench.emulator.fail(connection_fault)
+        outcome = await bench.copy().publish(bench.against(connection_fault))
+        assert isinstance(outcome, self.expected(connection_fault).answer if is_visible else Unavailable)
+        await self._check(bench, outcome, copies=0)
+
+    async def test_a_fault_in_a_step_is_told_apart(self, bench, step, call_fault):
+        await bench.emulator.fail(
+            call_fault, step=self.steps[step], after=LATER if call_fault is Kind.RUN_LATER else None
+        )
+        expected, copy = self.expected(call_fault), bench.copy()
+        outcome = await copy.publish_to_the_end(bench.against(call_fault))
+        if expected.answer is Uncertain and self.steps[step] != self.public_step():
+            expected = Expected(Unavailable)
+        assert isinstance(outcome, expected.answer)
+        await self._check(bench, outcome, expected.copies)
+
+    async def _check(self, bench: Bench, outcome: Finding, copies: int) -> None:
+        """The platform's log must agree, and nobody may learn a secret from the answer."""
+        if copies:
+            await bench.emulator.until(lambda log: log.copies(POST.reference))
+        assert bench.copies() == copies
+        assert not [name for name in self.secrets if str(self.settings.get(name, "\0")) in repr(outcome)]
+        if isinstance(outcome, Denied | Unavailable | Uncertain):
+            assert outcome.detail
+        if isinstance(outcome, Throttled):
+            assert timedelta(seconds=1) <= outcome.retry_after <= timedelta(hours=24)
+
+    async def test_what_was_certainly_not_published_is_published_by_the_next_attempt(self, bench, step, sure_fault):
+        await bench.emulator.fail(sure_fault, step=self.steps[step], times=1)
+        copy = bench.copy()
+        assert not isinstance(await copy.publish_to_the_end(bench.adapter), Live | Uncertain)
+        await bench.emulator.heal()
+        assert isinstance(await copy.publish_to_the_end(bench.new_adapter()), Live)
+        assert bench.copies() == 1
+
+    async def test_nothing_leaves_through_a_closed_gate(self, bench):
+        with pytest.raises(GateClosed):
+            await bench.copy().publish(bench.adapter, gate=LeaseGate(is_open=False))
+        assert not [request for name in self.steps.values() for request in bench.log.asked(name)]
+
+    # -- probing
+
+    async def test_a_sound_platform_passes_the_probe(self, bench):
+        assert isinstance(await bench.adapter.probe(), Live)
+        assert not bench.log.taken
+
+    async def test_a_probe_tells_what_is_wrong(self, bench, any_fault):
+        await bench.emulator.fail(any_fault)
+        answer = self.expected(any_fault).answer
+        outcome = await bench.against(any_fault).probe()
+        assert isinstance(outcome, answer if answer in (Throttled, Denied) else Unavailable | Rejected)
+        assert not bench.log.taken
+
+
+class ReadsBack(AdapterSuite):
+    """For adapters with `find`: an uncertain copy is settled, and never by guessing."""
+
+    verb = Verb.FIND
+
+    async def test_a_live_post_is_read_back(self, bench):
+        copy = await bench.live()
+        found = await bench.settle(copy)
+        assert isinstance(found, Live)
+        assert (found.platform_id, found.seen) == (copy.platform_id, Seen.ACCOUNT)
+        assert found.url
+
+    async def test_an_uncertain_copy_is_settled_as_the_log_has_it(self, bench, doubtful_fault):
+        copy = await bench.lost(kind=doubtful_fault)
+        found = await bench.settle(copy)
+        if bench.copies():
+            assert isinstance(found, Live)
+            assert [post.id for post in bench.log.copies(POST.reference)] == [found.platform_id]
+        else:
+            assert isinstance(found, Absent | NotSeen | Unfinished)
+            assert not isinstance(found, NotSeen) or found.back_to <= copy.first_sent_at - timedelta(seconds=60)
+
+    async def test_a_request_that_ran_late_is_found(self, bench):
+        await bench.emulator.fail(Kind.RUN_LATER, step=self.public_step(), times=1, after=LATER)
+        copy = bench.copy()
+        assert isinstance(await copy.publish_to_the_end(bench.new_adapter(IMPATIENCE)), Uncertain)
+        assert not isinstance(await bench.settle(copy), Live)
+        await bench.emulator.until(lambda log: log.copies(POST.reference))
+        assert isinstance(await bench.settle(copy), Live)
+
+    async def test_a_question_that_fails_proves_nothing(self, bench, any_fault):
+        copy = await bench.lost()
+        await bench.emulator.fail(any_fault)
+        found = await bench.against(any_fault).find(copy.job())
+        assert isinstance(found, Unavailable | Throttled | Denied)
+
+    async def test_a_list_that_lags_proves_no_absence(self, bench):
+        copy = await bench.lost()
+        await bench.emulator.fail(Kind.LIST_LAG, after=60)
+        assert isinstance(await bench.settle(copy), NotSeen | Pending)
+        await bench.emulator.heal()
+        assert isinstance(await bench.settle(copy), Live)
+
+    async def test_an_empty_list_proves_no_absence(self, bench):
+        neighbour = await bench.live(OTHER)
+        copy = await bench.lost()
+        await bench.emulator.fail(Kind.EMPTY_LIST)
+        found = await bench.adapter.find(copy.job(neighbour=neighbour.platform_id))
+        assert isinstance(found, Pending) or (isinstance(found, NotSeen) and found.neighbour is False)
+
+    async def test_others_who_quote_us_are_not_us(self, bench):
+        neighbour = await bench.live(OTHER)
+        [account] = {post.author for post in bench.log.posts}
+        text = bench.copy().composed.text
+        bench.emulator.plant_post("1098_17100", f"Theo Tin Ví Dụ: {text}", author=account)
+        bench.emulator.plant_post("1098_17101", text, author=account, seconds_ago=3600)
+        bench.emulator.plant_post("1098_17102", text)
+        found = await bench.adapter.find(
+            (await bench.lost(kind=Kind.RESET_BEFORE)).job(neighbour=neighbour.platform_id)
+        )
+        assert not isinstance(found, Live)
+        assert getattr(found, "neighbour", True) is True
+
+    async def test_a_silent_drop_is_found(self, bench):
+        await bench.emulator.fail(Kind.SILENT_DROP)
+        copy = await bench.live()
+        assert bench.copies() == 0
+        assert isinstance(await bench.settle(copy), Absent)
+
+    async def test_a_removal_is_found(self, bench):
+        copy = await bench.live()
+        bench.emulator.remove_post(copy.platform_id)
+        assert isinstance(await bench.settle(copy), Absent)
+
+
+class Lists(ReadsBack):
+    """For steps of class B by list: the whole window is read, and copies are counted."""
+
+    async def test_the_step_that_makes_it_public_is_by_list(self, bench):
+        assert bench.adapter.profile.steps[-1].after_uncertain is StepClass.LIST
+
+    async def test_a_copy_behind_many_posts_is_found(self, bench):
+        copy = await bench.lost()
+        [account] = {post.author for post in bench.log.posts}
+        for number in range(250):
+            bench.emulator.plant_post(f"1098_{number:05}", f"Tin {number}", author=account)
+        found = await bench.settle(copy)
+        assert isinstance(found, Live)
+
+    async def test_copies_are_counted_oldest_first(self, bench):
+        first = await bench.lost()
+        await bench.live(OTHER)
+        second = await bench.live()
+        second.first_sent_at = first.first_sent_at
+        older, younger = bench.log.copies(POST.reference)
+        found = await bench.adapter.find(second.job(count=True))
+        assert isinstance(found, Live)
+        assert (found.platform_id, found.extra) == (older.id, (younger.id,))
+
+    async def test_the_neighbour_is_looked_for(self, bench):
+        neighbour = await bench.live(OTHER)
+        copy = await bench.lost(kind=Kind.RESET_BEFORE)
+        for wanted, seen in ((neighbour.platform_id, True), ("1098_404", False), (None, None)):
+            found = await bench.adapter.find(copy.job(neighbour=wanted))
+            assert isinstance(found, NotSeen)
+            assert found.neighbour is seen
+
+
+class Handles(ReadsBack):
+    """For steps of class B by handle: every half-done publish is finished, once, whoever takes it up."""
+
+    async def test_the_step_that_makes_it_public_is_by_handle(self, bench):
+        assert bench.adapter.profile.steps[-1].after_uncertain is StepClass.HANDLE
+
+    async def test_a_half_done_publish_is_resumed_by_its_handle(self, bench):
+        await bench.emulator.fail(Kind.HTML_503, step=self.public_step(), times=1)
+        copy = bench.copy()
+        assert isinstance(await copy.publish_to_the_end(bench.adapter), Uncertain)
+        assert copy.handle
+        assert isinstance(await bench.settle(copy), Unfinished)
+        assert isinstance(await copy.publish_to_the_end(bench.new_adapter()), Live)
+        assert len(bench.log.asked(self.first_step())) == 1
+        assert bench.copies() == 1
+
+    async def test_a_published_handle_is_not_published_again(self, bench):
+        copy = await bench.lost()
+        assert isinstance(await copy.publish_to_the_end(bench.new_adapter()), Live)
+        assert bench.copies() == 1
+        assert len(bench.log.asked(self.public_step())) == 1
+
+    async def test_a_late_run_and_a_resumed_one_make_one_copy(self, bench):
+        await bench.emulator.fail(Kind.RUN_LATER, step=self.public_step(), times=1, after=LATER)
+        copy = bench.copy()
+        assert isinstance(await copy.publish_to_the_end(bench.new_adapter(IMPATIENCE)), Uncertain)
+        assert isinstance(await copy.publish_to_the_end(bench.new_adapter()), Live)
+        await asyncio.gather(*bench.emulator._tasks)  # the request that ran late has run
+        assert bench.copies() == 1
+
+
+class Deletes(AdapterSuite):
+    """For adapters with `delete`: gone is what cannot be read any more."""
+
+    verb = Verb.DELETE
+
+    async def test_a_post_is_deleted_and_proved_gone(self, bench):
+        copy = await bench.live()
+        assert await bench.adapter.delete(copy.job()) == Absent()
+        assert [post.removed_by for post in bench.log.posts] == ["owner"]
+        assert await bench.adapter.delete(copy.job()) == Absent()
+
+    async def test_a_delete_that_fails_proves_nothing(self, bench, any_fault):
+        copy = await bench.live()
+        await bench.emulator.fail(any_fault, **({} if any_fault in CONNECTION else {"step": "delete"}))
+        outcome = await bench.against(any_fault).delete(copy.job())
+        assert not isinstance(outcome, Absent | Live | NotSeen)
+
+    async def test_a_delete_that_changed_nothing_is_seen(self, bench):
+        """The platform says yes and keeps the post: no proof."""
+        copy = await bench.live()
+        await bench.emulator.fail(Kind.LOGGED_OUT, step="get")
+        assert isinstance(await bench.adapter.delete(copy.job()), Denied)
+
+
+class Edits(AdapterSuite):
+    """For adapters with `edit`."""
+
+    verb = Verb.EDIT
+
+    async def test_a_post_is_edited_in_place(self, bench):
+        copy = await bench.live()
+        copy.composed = bench.adapter.compose(replace(POST, body="Đã sửa: trước 17 giờ."))
+        assert isinstance(await bench.adapter.edit(copy.job()), Live)
+        assert [post.text for post in bench.log.visible] == [copy.composed.text]
+
+    async def test_an_edit_that_fails_is_told_apart(self, bench, plain_fault):
+        copy = await bench.live()
+        await bench.emulator.fail(plain_fault, step="edit")
+        outcome = await bench.against(plain_fault).edit(copy.job())
+        assert isinstance(outcome, self.expected(plain_fault).answer)
+
+
+class Rehearses(AdapterSuite):
+    """For adapters with `rehearse`: as much of a write as readers cannot see."""
+
+    verb = Verb.REHEARSE
+
+    async def test_a_rehearsal_shows_readers_nothing(self, bench):
+        assert isinstance(await bench.adapter.rehearse(), Live)
+        assert not bench.log.posts
+        assert not [post for post in bench.log.taken if post.is_up]
+        assert bench.log.asked(self.first_step())
+
+    async def test_a_rehearsal_finds_what_would_stop_a_post(self, bench, plain_fault):
+        await bench.emulator.fail(plain_fault, step=self.first_step())
+        outcome = await bench.against(plain_fault).rehearse()
+        assert not isinstance(outcome, Live)
+        assert not bench.log.posts

@@ -1,0 +1,182 @@
+"""The Threads adapter: the suite, and what is Threads' alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.emulators.threads import Container, ThreadsEmulator, text_length
+from adapters.threads import LIMIT, ThreadsAdapter, handle_of
+from broker.outcome import (
+    Absent,
+    Denied,
+    Live,
+    NotSeen,
+    Pending,
+    Rejected,
+    Throttled,
+    Unavailable,
+    Uncertain,
+    Unfinished,
+)
+from broker.rules.text import compose_text
+from tests.contract.adapter_suite import Deletes, Handles, Rehearses
+from tests.contract.bench import POST, Bench, Copy
+
+
+def old(**ago: float) -> datetime:
+    return datetime.now(UTC) - timedelta(**ago)
+
+
+class TestThreads(Handles, Deletes, Rehearses):
+    adapter = ThreadsAdapter
+    emulator = ThreadsEmulator
+    options: ClassVar = {"ready_after": 0}
+    settings: ClassVar = {"user_id": "2468", "token": "threads-token"}
+    steps: ClassVar = {"create": "create", "publish": "publish"}
+
+    # -- containers
+
+    async def half_done(self, bench: Bench, **ago: float) -> tuple[Copy, Container]:
+        """A copy whose container is made and not published."""
+        await bench.emulator.fail("never_finish", step="create", times=1)
+        copy = bench.copy()
+        assert isinstance(await copy.publish(bench.adapter), Unfinished)
+        emulator = bench.emulator
+        assert isinstance(emulator, ThreadsEmulator)
+        [container] = emulator.containers
+        copy.handle = handle_of(container, old(**ago))
+        return copy, emulator.containers[container]
+
+    async def test_a_container_that_is_not_ready_is_taken_up_later(self, bench):
+        copy, container = await self.half_done(bench)
+        assert (copy.step, bench.copies()) == (1, 0)
+        container.ready_at = container.created_at
+        assert isinstance(await copy.publish(bench.new_adapter()), Live)
+        assert len(bench.emulator.containers) == 1
+
+    @pytest.mark.parametrize(("seconds", "wait"), [(0, 1), (40, 10), (240, 60)])
+    async def test_a_slow_container_is_asked_less_and_less(self, bench, seconds, wait):
+        copy, _ = await self.half_done(bench, seconds=seconds)
+        for outcome in (await copy.publish(bench.adapter), await bench.settle(copy)):
+            assert isinstance(outcome, Unfinished)
+            assert abs(outcome.resume_after.total_seconds() - wait) < 2
+
+    async def test_a_container_that_never_finishes_is_an_outage(self, bench):
+        copy, _ = await self.half_done(bench, minutes=6)
+        assert isinstance(await copy.publish(bench.adapter), Unavailable)
+
+    async def test_a_broken_container_is_replaced(self, bench):
+        copy, container = await self.half_done(bench)
+        container.error = "UNKNOWN"
+        assert await bench.settle(copy) == Absent()
+        assert await copy.publish(bench.adapter) == Absent()
+        assert isinstance(await copy.publish(bench.adapter), Live)
+        assert bench.copies() == 1
+
+    async def test_a_container_broken_by_its_content_is_rejected(self, bench):
+        copy, container = await self.half_done(bench)
+        container.error = "INVALID_DURATION"
+        outcome = await copy.publish(bench.adapter)
+        assert isinstance(outcome, Rejected)
+        assert outcome.code == "INVALID_DURATION"
+
+    async def test_an_expired_container_was_not_published(self, bench):
+        copy, container = await self.half_done(bench)
+        container.created_at = old(hours=25)
+        assert await bench.settle(copy) == Absent()
+
+    async def test_an_unknown_container_proves_nothing(self, bench):
+        copy = await bench.lost()
+        copy.handle = handle_of("18999999999999999", old())
+        assert isinstance(await bench.settle(copy), Live)
+        other = bench.copy(replace(POST, reference="TVD-ZZ2222", short_link="https://tin.example/l/TVD-ZZ2222"))
+        other.handle, other.step = copy.handle, 1
+        assert isinstance(await bench.settle(other), NotSeen)
+        assert isinstance(await other.publish(bench.adapter), Uncertain)
+        assert len(bench.log.posts) == 1
+
+    async def test_a_published_container_is_pending_until_it_is_listed(self, bench):
+        copy = await bench.lost()
+        await bench.emulator.fail("list_lag", after=60)
+        assert isinstance(await copy.publish(bench.new_adapter()), Pending)
+        assert isinstance(await bench.adapter.confirm(copy.job()), Pending)
+        await bench.emulator.heal()
+        confirmed = await bench.adapter.confirm(copy.job())
+        assert isinstance(confirmed, Live)
+        assert [post.id for post in bench.log.posts] == [confirmed.platform_id]
+
+    async def test_without_a_container_nothing_was_published(self, bench):
+        assert await bench.settle(bench.copy()) == Absent()
+
+    async def test_a_lost_permalink_costs_nothing(self, bench):
+        await bench.emulator.fail("html_503", step="get")
+        copy = bench.copy()
+        outcome = await copy.publish(bench.adapter)
+        assert isinstance(outcome, Live)
+        assert (outcome.url, bench.copies()) == (None, 1)
+
+    # -- limits
+
+    async def test_a_used_up_quota_is_waited_for(self, bench):
+        bench.emulator.quota = 0
+        copy = bench.copy()
+        assert isinstance(await copy.publish(bench.adapter), Throttled)
+        bench.emulator.quota = 1
+        assert isinstance(await copy.publish(bench.adapter), Live)
+
+    async def test_an_unexplained_refusal_is_explained_by_the_quota(self, bench):
+        bench.emulator.quota = 0
+        await bench.emulator.fail("policy", step="publish")
+        assert isinstance(await bench.copy().publish(bench.adapter), Throttled)
+
+    async def test_a_refusal_whose_container_cannot_be_read_stays_open(self, bench):
+        await bench.emulator.fail("policy", step="publish")
+        copy, container = await self.half_done(bench)
+        container.ready_at = container.created_at
+        await bench.emulator.fail("html_503", step="status", every=2)
+        assert isinstance(await copy.publish(bench.adapter), Uncertain)
+
+    async def test_more_than_five_links_are_refused_with_what_to_do(self, bench):
+        links = " ".join(f"https://tin.example/{number}" for number in range(4))
+        assert isinstance(await bench.copy(replace(POST, body=links[:-22])).publish(bench.adapter), Live)
+        with pytest.raises(ValueError, match="6 links"):
+            bench.adapter.compose(replace(POST, body=links))
+
+    # -- the account
+
+    async def test_a_token_is_renewed_by_age_and_then_used(self, bench):
+        token = bench.emulator.issue_token(hours_old=24 * 40)
+        adapter = bench.new_adapter(token=token, token_at=old(days=40))
+        assert isinstance(await adapter.probe(), Live)
+        bench.emulator.set_token_state("revoked", token)
+        assert isinstance(await bench.copy().publish(adapter), Live)
+        assert [note.what for note in bench.log.notes] == ["token issued"]
+
+    @pytest.mark.parametrize("kind", ["lose_refresh_answer", "html_503", "garbage_200"])
+    async def test_a_renewal_that_fails_burns_nothing(self, bench, kind):
+        token = bench.emulator.issue_token(hours_old=24 * 40)
+        await bench.emulator.fail(kind, step="token")
+        adapter = bench.new_adapter(token=token, token_at=old(days=40))
+        assert isinstance(await bench.copy().publish(adapter), Live)
+
+    @pytest.mark.parametrize("settings", [{}, {"token_at": old(days=2)}])
+    async def test_a_young_token_and_one_of_unknown_age_are_left_alone(self, bench, settings):
+        await bench.new_adapter(**settings).probe()
+        assert not bench.log.asked("token")
+
+    async def test_a_wrong_account_is_named(self, bench):
+        outcome = await bench.new_adapter(user_id="1357").probe()
+        assert isinstance(outcome, Denied)
+        assert "1357" in outcome.detail
+
+
+@given(st.text(alphabet="ẵa 🌀🇻🇳👩‍👩‍👧①©™ㅎ\u0301", max_size=900))
+def test_the_platform_counts_no_more_than_we_do(body):
+    composed = compose_text(replace(POST, body=body), LIMIT)
+    assert text_length(composed.text) <= 500
