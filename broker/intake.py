@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     HttpUrl,
     ValidationError,
-    model_validator,
 )
 
 from broker.errors import FieldProblem, InvalidInput
@@ -35,38 +36,72 @@ def _clean(text: str) -> str:
     return cleaned
 
 
+def _legal(text: str) -> str:
+    if problem := legal(text):
+        raise ValueError(problem)
+    return text
+
+
+def _written(value: object) -> object:
+    """Numbers, and text that could be one, are no times: a slip of the pen must not send at once."""
+    if isinstance(value, datetime) or (isinstance(value, str) and _TIME.match(value)):
+        return value
+    raise ValueError(_NO_TIME)
+
+
+def _in_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(_NO_TIME) from None
+
+
+def _web(text: str) -> str:
+    try:
+        HttpUrl(_legal(text))
+    except ValueError:
+        raise ValueError("is no web address: write it like https://tin.example/article") from None
+    return text
+
+
+_NO_TIME = "is no time: write it like 2026-11-22T10:00:00+07:00"
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:")
+
 Text = Annotated[str, AfterValidator(_clean)]
-Name = Annotated[str, Field(min_length=1, max_length=64)]
-Link = Annotated[HttpUrl, AfterValidator(str)]
+Legal = Annotated[str, AfterValidator(_legal)]
+Name = Annotated[Legal, Field(min_length=1, max_length=64)]
+When = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_utc)]
+Link = Annotated[str, Field(max_length=2000), AfterValidator(_web)]
 
 
 class Submission(BaseModel):
     """One announcement as handed in. Unknown fields are an error: a misspelt `send_at` must not post at once."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, title="Announcement")
+    model_config = ConfigDict(
+        extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True, title="Announcement"
+    )
 
     headline: Annotated[Text, Field(max_length=HEADLINE_AT_MOST)]
     body: Annotated[Text, Field(max_length=BODY_AT_MOST)]
     route: Name | None = None
+    """A route of the configuration; `default` unless said."""
     external_id: Annotated[Text, Field(max_length=128)] | None = None
+    """Your own id; one announcement each."""
     author: Annotated[Text, Field(max_length=128)] | None = None
-    link: Annotated[str, Field(max_length=2000)] | None = None
+    link: Link | None = None
+    """Your own article about it."""
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] = "vi"
-    translations: dict[str, dict[str, Text]] = Field(default_factory=dict)
-    media: Annotated[list[str], Field(max_length=10)] = Field(default_factory=list)
+    translations: dict[Name, dict[Name, Text]] = Field(default_factory=dict)
+    media: Annotated[list[Annotated[Legal, Field(max_length=2000)]], Field(max_length=10)] = Field(default_factory=list)
     urgency: Urgency = Urgency.ROUTINE
-    send_at: AwareDatetime | None = None
-    expires_at: AwareDatetime | None = None
+    send_at: When | None = None
+    """When it goes out; at once unless said."""
+    expires_at: When | None = None
+    """When nothing more is sent of it."""
     replaces: Name | None = None
-    overrides: dict[str, Annotated[Text, Field(max_length=BODY_AT_MOST)]] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _link_is_an_address(self) -> Self:
-        if self.link is not None:
-            if problem := legal(self.link):
-                raise ValueError(f"link {problem}")
-            HttpUrl(self.link)
-        return self
+    """An earlier announcement, by any of its ids: its unsent copies are ended."""
+    overrides: dict[Name, Annotated[Text, Field(max_length=BODY_AT_MOST)]] = Field(default_factory=dict)
+    """By channel: your own text for it instead of headline and body."""
 
     def draft(self) -> Draft:
         return Draft(
@@ -80,8 +115,8 @@ class Submission(BaseModel):
             translations=self.translations,
             media=tuple(self.media),
             urgency=self.urgency,
-            send_at=self.send_at and self.send_at.astimezone(UTC),
-            expires_at=self.expires_at and self.expires_at.astimezone(UTC),
+            send_at=self.send_at,
+            expires_at=self.expires_at,
             replaces=self.replaces,
             overrides=self.overrides,
         )
@@ -108,14 +143,20 @@ def problems(error: ValidationError) -> list[FieldProblem]:
     ]
 
 
+_TELLING: Mapping[str, str] = {
+    "bool_type": "must be true or false",
+    "dict_type": "must be an object",
+    "extra_forbidden": "is not a known field: remove it or correct its name",
+    "list_type": "must be a list",
+    "missing": "is missing: add it",
+    "model_type": "must be an object",
+    "string_type": "must be text",
+    "timezone_aware": "has no offset from UTC: write it like 2026-11-22T10:00:00+07:00",
+}
+
+
 def _in_words(kind: str, message: str) -> str:
-    match kind:
-        case "extra_forbidden":
-            return "is not a known field: remove it or correct its name"
-        case "missing":
-            return "is missing: add it"
-        case _:
-            return message.removeprefix("Value error, ")
+    return _TELLING.get(kind) or message.removeprefix("Value error, ")
 
 
 def _wrong_times(draft: Draft, now: datetime) -> list[FieldProblem]:

@@ -19,7 +19,7 @@ WAITING = frozenset({State.DUE, State.SENDING, State.PENDING, State.CHECKING})
 
 
 class Report(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
 
 class Have(Report):
