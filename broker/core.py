@@ -11,18 +11,19 @@ import hashlib
 import json
 import random
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import Any
 
 from broker.clock import Clock
 from broker.engine.channels import Station, key_of
-from broker.engine.engine import Engine
+from broker.engine.engine import Engine, Listener
 from broker.engine.inbox import REPLACED, RESOLUTION, RESOLVABLE, WITHDRAWAL
 from broker.errors import Conflict, FieldProblem, InvalidInput, NotFound
 from broker.ids import new_id, new_reference
 from broker.intake import Submission, checked
-from broker.model import Announcement, Case, Delivery, Draft, Event, Post, Reason, Role, RoutePlan, State
+from broker.model import Announcement, Case, Delivery, Draft, Event, Post, Reason, Role, RoutePlan, State, Verb
 from broker.outcome import Finding
 from broker.report import (
     AnnouncementReport,
@@ -65,6 +66,16 @@ class Broker:
         self._short_links = short_links
         self._clock, self._rng = clock, rng
         self._followers: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self._watchers: list[Listener] = []
+
+    @property
+    def trouble(self) -> str | None:
+        """Why no announcement can be taken in now; None while all is well."""
+        if self.engine.writer.failure is not None:
+            return "The store failed: restart the broker when its disk is well."
+        if not self.engine.lease.covers(timedelta(0)):
+            return "This run has lost its lease on the store."
+        return None
 
     # announcements
 
@@ -78,13 +89,16 @@ class Broker:
         digest = _digest(draft)
         if idempotency_key is not None and (known := await self._known(agency, idempotency_key)) is not None:
             return await self._repeated(agency, *known, digest=digest)
+        replaced = await self._replaced(agency, draft)
         case = await self._case(agency, draft)
         record = IdempotencyRecord(idempotency_key, digest) if idempotency_key is not None else None
         result, accepted = await self.engine.dispatcher.accept(case, record)
         match result:
             case Done():
-                await self._replace(agency, draft, accepted)
+                await self._replace(replaced, accepted)
                 return Receipt(self._report(accepted))
+            case Exists(by="reference"):
+                return await self.announce(agency, body, idempotency_key=idempotency_key)
             case Exists(announcement_id, same_body, by):
                 return await self._existing(agency, announcement_id, same_body, by)
             case Broken(error):
@@ -119,7 +133,7 @@ class Broker:
         found = await self.engine.call(self.store.events, announcement_id, after)
         return [self._event(agency, e) for e in found]
 
-    async def follow(self, agency: str, any_id: str, after: int = 0) -> AsyncIterator[EventReport]:
+    async def follow(self, agency: str, any_id: str, after: int = 0) -> AsyncGenerator[EventReport, None]:
         """Events as they happen, from number `after` on; never misses one, ends when the announcement is closed."""
         announcement_id = await self._id(agency, any_id)
         news = asyncio.Event()
@@ -187,14 +201,22 @@ class Broker:
         await self.engine.resume(self._station_key(agency, name))
 
     async def rehearse(self, agency: str, name: str) -> Finding:
-        """The fullest write that readers cannot see, removed afterwards."""
-        station = self.engine.stations[self._station_key(agency, name)]
-        return await station.adapter.rehearse()
+        """The fullest write that readers cannot see, removed afterwards. Raises `Conflict` where none is offered."""
+        station = self.engine.stations[key := self._station_key(agency, name)]
+        if Verb.REHEARSE not in station.channel.profile.abilities:
+            raise Conflict(f"{station.channel.profile.adapter} offers no rehearsal.", code="not_offered")
+        return await self.engine.monitor.rehearse(key)
+
+    def watch(self, listener: Listener) -> None:
+        """From now on `listener` hears of every change of course of every announcement, on the event loop."""
+        self._watchers.append(listener)
 
     def on_events(self, case: Case, notes: tuple[Event, ...]) -> None:
         """The engine's listener: wakes who follows this announcement."""
         for news in self._followers.get(case.announcement.id, ()):
             news.set()
+        for watcher in self._watchers:
+            watcher(case, notes)
 
     def post_of(self, announcement: Announcement, channel: str, late: bool) -> Post:
         """The post one channel composes from."""
@@ -283,19 +305,21 @@ class Broker:
             code="external_id_exists",
         )
 
-    async def _replace(self, agency: str, draft: Draft, accepted: Case) -> None:
-        """The new announcement ends the old one's unsent copies."""
+    async def _replaced(self, agency: str, draft: Draft) -> str | None:
+        """Our id of the announcement this one is to replace; known before anything is stored."""
         if draft.replaces is None:
+            return None
+        if found := await self.engine.call(self.store.find, agency, draft.replaces):
+            return found
+        problem = FieldProblem("replaces", "names no announcement of this agency: correct it or leave it out")
+        raise InvalidInput("The announcement was not accepted.", problem)
+
+    async def _replace(self, old: str | None, accepted: Case) -> None:
+        """The new announcement ends the old one's unsent copies."""
+        if old is None:
             return
-        old = await self._id(agency, draft.replaces)
-        entry = InboxEntry(
-            announcement_id=old,
-            channel=None,
-            attempt=None,
-            kind=REPLACED,
-            payload={"by": accepted.announcement.reference},
-        )
-        await self._settle_entry(entry)
+        by = {"by": accepted.announcement.reference}
+        await self._settle_entry(InboxEntry(announcement_id=old, channel=None, attempt=None, kind=REPLACED, payload=by))
 
     # small helpers
 

@@ -84,13 +84,21 @@ class Courier:
             return Uncertain(Fault.CRASH, f"internal error ({type(error).__name__})")
 
     async def probe(self, station: Station) -> Finding:
+        return await self._try_out(station, Verb.PROBE, station.adapter.probe, 2)
+
+    async def rehearse(self, station: Station) -> Finding:
+        return await self._try_out(station, Verb.REHEARSE, station.adapter.rehearse, 4)
+
+    async def _try_out(
+        self, station: Station, verb: Verb, call: Callable[[], Awaitable[Finding]], timeouts: int
+    ) -> Finding:
         try:
-            async with asyncio.timeout(2 * station.channel.profile.total_timeout.total_seconds()):
-                return await station.adapter.probe()
+            async with asyncio.timeout(timeouts * station.channel.profile.total_timeout.total_seconds()):
+                return await call()
         except TimeoutError:
             return Uncertain(Fault.SERVER, "no answer in time")
         except Exception as error:
-            _log_bug(station, "probe", error)
+            _log_bug(station, verb.value, error)
             return Rejected("bug", f"internal error ({type(error).__name__})")
 
 

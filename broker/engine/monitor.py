@@ -133,6 +133,10 @@ class Monitor:
         self.saw(key, Verb.PROBE, outcome)
         return outcome
 
+    async def rehearse(self, key: str) -> Finding:
+        """The fullest write that readers cannot see. Says nothing about health: a rehearsal has rules of its own."""
+        return await self._courier.rehearse(self._stations[key])
+
     async def _run(self) -> None:
         while True:
             self._wake.clear()
