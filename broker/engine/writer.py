@@ -209,6 +209,7 @@ class Writer:
     def _thread(self, ended: asyncio.Event) -> None:
         try:
             while batch := self._next_batch():
+                self._sabotage(batch)
                 if not self._write(batch):
                     self._stopping.wait(FULL_RETRY_S)
         finally:
@@ -229,6 +230,7 @@ class Writer:
             batch = self._batcher.next_batch()
             if not batch:
                 return
+            self._sabotage(batch)
             if self._commit_delay:
                 await self._clock.sleep(self._commit_delay())
             if not self._write(batch):
@@ -251,12 +253,9 @@ class Writer:
         return True
 
     def _commit(self, batch: Sequence[Ticket]) -> None:
-        if not batch:
-            return
-        if self._acknowledge_first:
-            self._answer((ticket, Done()) for ticket in batch)
-        results = self._store.commit([ticket.operation for ticket in batch])
-        self._answer(zip(batch, results, strict=True))
+        if batch:
+            results = self._store.commit([ticket.operation for ticket in batch])
+            self._answer(zip(batch, results, strict=True))
 
     def _without_space(self, batch: list[Ticket], error: StoreFull) -> bool:
         """Outcomes get the ballast's space, then they wait: nothing may be sent meanwhile that was not recorded."""
@@ -277,6 +276,10 @@ class Writer:
             with self._wake:
                 self._batcher.put_back(outcomes)
         return not outcomes
+
+    def _sabotage(self, batch: Sequence[Ticket]) -> None:
+        if self._acknowledge_first:
+            self._answer((ticket, Done()) for ticket in batch)
 
     def _refuse_accepts(self, batch: Sequence[Ticket], error: StoreFull) -> list[Ticket]:
         """The outcomes of the batch; all accepts, also those that wait, are told that the disk is full."""

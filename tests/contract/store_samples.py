@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -34,7 +35,9 @@ class HandClock:
         return (self.at - NOON).total_seconds()
 
     async def sleep(self, seconds: float) -> None:
-        self.at += timedelta(seconds=seconds)
+        """Turns itself, and lets everybody else go on."""
+        self.turn(timedelta(seconds=seconds))
+        await asyncio.sleep(0)
 
     def turn(self, by: timedelta) -> None:
         self.at += by
