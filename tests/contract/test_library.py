@@ -1,0 +1,115 @@
+"""The library as a newsroom tool uses it: real platforms' emulators, a real store, both forms."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+import loa
+from adapters.emulators.webhook import WebhookEmulator
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+STORY = {"headline": "Bão số 9 đổi hướng", "body": "Tâm bão cách bờ 120 km.", "urgency": "urgent"}
+
+
+def settings(folder: Path, partner: str) -> Path:
+    path = folder / "loa.toml"
+    path.write_text(
+        f"""
+[store]
+url = "sqlite:///{folder}/loa.db"
+[agency]
+name = "Tin Ví Dụ"
+prefix = "TVD"
+[channels.partner]
+adapter = "webhook"
+url = "{partner}/hooks/loa"
+secret = "{SECRET}"
+country = "VN"
+allow_http = true
+allow_private = true
+""",
+        encoding="utf-8",
+    )
+    return path
+
+
+async def test_an_announcement_goes_out_and_tells_its_way(tmp_path: Path) -> None:
+    async with WebhookEmulator(secrets=[SECRET]) as partner:
+        async with loa.Broker.open(settings(tmp_path, partner.base_url)) as broker:
+            receipt = await broker.announce(**STORY, idempotency_key="k1")
+            kinds = [event.kind async for event in until_met(broker, receipt.report.id)]
+            report = await broker.get(receipt.report.reference)
+        assert kinds[0] == "accepted"
+        assert report.status == "reached"
+        assert len(partner.log.copies(report.reference)) == 1
+
+
+async def until_met(broker: loa.Broker, announcement_id: str):
+    async for event in broker.follow(announcement_id):
+        yield event
+        if event.kind == "goal_met":
+            return
+
+
+async def test_the_same_key_gives_the_same_announcement_after_a_restart(tmp_path: Path) -> None:
+    async with WebhookEmulator(secrets=[SECRET]) as partner:
+        path = settings(tmp_path, partner.base_url)
+        async with loa.Broker.open(path) as broker:
+            first = await broker.announce(**STORY, idempotency_key="k1")
+        async with loa.Broker.open(path) as broker:
+            again = await broker.announce(**STORY, idempotency_key="k1")
+            with pytest.raises(loa.Conflict):
+                await broker.announce(**{**STORY, "body": "khác"}, idempotency_key="k1")
+    assert again.repeated
+    assert again.report.id == first.report.id
+    assert len(partner.log.copies(first.report.reference)) == 1
+
+
+async def test_a_second_process_is_told_that_the_store_is_in_use(tmp_path: Path) -> None:
+    async with WebhookEmulator(secrets=[SECRET]) as partner:
+        path = settings(tmp_path, partner.base_url)
+        async with loa.Broker.open(path):
+            with pytest.raises(loa.StoreInUse, match="in use by another process"):
+                async with loa.Broker.open(path):
+                    pass
+
+
+async def test_bad_input_names_the_field(tmp_path: Path) -> None:
+    async with WebhookEmulator(secrets=[SECRET]) as partner, loa.Broker.open(settings(tmp_path, partner.base_url)) as b:
+        with pytest.raises(loa.InvalidInput) as caught:
+            await b.announce(headline="Bão\0", body="", urgncy="urgent")
+    assert {f.path for f in caught.value.fields} == {"headline", "body", "urgncy"}
+    assert not partner.log.requests or partner.log.posts == []
+
+
+@contextmanager
+def partner_beside() -> Iterator[WebhookEmulator]:
+    """An emulator on a loop of its own, because a blocking tool has none."""
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever)
+    thread.start()
+    emulator = WebhookEmulator(secrets=[SECRET])
+    asyncio.run_coroutine_threadsafe(emulator.start(), loop).result(5)
+    try:
+        yield emulator
+    finally:
+        asyncio.run_coroutine_threadsafe(emulator.stop(), loop).result(5)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+def test_the_blocking_form_does_the_same(tmp_path: Path) -> None:
+    with partner_beside() as partner, loa.BlockingBroker(settings(tmp_path, partner.base_url)) as broker:
+        receipt = broker.announce(**STORY)
+        assert any(event.kind == "goal_met" for event in broker.follow(receipt.report.id) if event.kind == "goal_met")
+        assert broker.get(receipt.report.id).status == "reached"
+        assert [p.channel for p in broker.preview(**STORY)] == ["partner"]
+        assert [c.name for c in broker.channels()] == ["partner"]
+        assert len(partner.log.copies(receipt.report.reference)) == 1
