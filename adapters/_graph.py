@@ -183,8 +183,10 @@ def _refusal(error: Mapping[str, Any], headers: Mapping[str, str], secret: str) 
     code = f"{error.get('code')}/{subcode}" if subcode else f"{error.get('code')}"
     meaning = meaning_of(error)
     match meaning.means:
-        case Means.DOWN | Means.TWICE:
+        case Means.DOWN:
             return Refusal(Uncertain(Fault.SERVER, f"{meaning.say} ({code})"), code)
+        case Means.TWICE:
+            return Refusal(Uncertain(Fault.DUPLICATE, f"{meaning.say} ({code})"), code)
         case Means.THROTTLED:
             return Refusal(Throttled(wait(headers)), code)
         case Means.DENIED:

@@ -45,6 +45,8 @@ class Fault(StrEnum):
     """5xx, HTML, a hang after the request, an answer nobody can read."""
     MEDIA = "media"
     """The platform could not fetch media from our own host."""
+    DUPLICATE = "duplicate"
+    """The platform says that it has this post already: a sound answer that may hide a success."""
     CRASH = "crash"
     """Our own process ended while the attempt was in flight."""
 

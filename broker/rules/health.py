@@ -153,7 +153,7 @@ def evidence(verb: Verb, outcome: Finding, announcement_id: str | None = None) -
     """What an answer says about the channel; None when it says nothing (our own crash, our own media host)."""
     by_post = verb is Verb.PUBLISH
     match outcome:
-        case Live() | Pending() | Unfinished() | Absent() | NotSeen():
+        case Live() | Pending() | Unfinished() | Absent() | NotSeen() | Uncertain(Fault.DUPLICATE):
             return Evidence(Verdict.UP, by_post)
         case Throttled(wait):
             return Evidence(Verdict.THROTTLED, by_post, wait=bounded(wait))
