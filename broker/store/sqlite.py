@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 
 from broker.clock import Clock
+from broker.errors import StoreFull
 from broker.model import Case, Event, State, Status
 from broker.outcome import Cause
 from broker.store import KEY_LIFETIME, Broken, Done, DueRef, InboxEntry, Operation, Result, Run, Token
@@ -24,8 +25,8 @@ from broker.store.rows import Damaged, Row, Rows
 
 _HOLD_FOR = timedelta(hours=1)
 """A claim takes only what wakes within this time."""
-_CHECKPOINT_EVERY = 4000
-"""Operations between two checkpoints: some 16 MB of write-ahead log."""
+_LOG_PAGES = 4000
+"""Pages in the write-ahead log that call for a checkpoint: 16 MB, as much as the ballast has room for."""
 _LAST_ID = "\U0010ffff"
 
 _log = structlog.get_logger(__name__)
@@ -49,7 +50,7 @@ class SqliteStore:
         self._queries = Queries()
         self._committer = Committer(self._queries, self._rows)
         self._damaged: set[str] = set()
-        self._since_checkpoint = 0
+        self._log_pages = 0
 
     def open(self) -> None:
         self._database.open()
@@ -71,8 +72,15 @@ class SqliteStore:
     # writes
 
     def commit(self, operations: Sequence[Operation]) -> list[Result]:
-        encoded = [self._committer.encode(operation) for operation in operations]
         self._checkpoint_if_due(len(operations))
+        try:
+            return self._commit(operations)
+        except StoreFull:
+            self._log_pages = _LOG_PAGES  # once its pages are in the file, the log's own space can be used again
+            raise
+
+    def _commit(self, operations: Sequence[Operation]) -> list[Result]:
+        encoded = [self._committer.encode(operation) for operation in operations]
         try:
             with self._database.writing() as db:
                 if not (self._committer.may_go_together(operations) and self._committer.together(db, encoded)):
@@ -83,10 +91,11 @@ class SqliteStore:
                 return self._committer.one_by_one(db, operations, encoded)
 
     def _checkpoint_if_due(self, operations: int) -> None:
-        self._since_checkpoint += operations
-        if self._since_checkpoint >= _CHECKPOINT_EVERY:
-            self._since_checkpoint = 0
+        """By what a commit usually writes: SQLite does not tell the length of its log."""
+        if self._log_pages >= _LOG_PAGES:
+            self._log_pages = 0
             self._database.checkpoint()
+        self._log_pages += 8 + 2 * operations
 
     def begin_run(self, run_id: str, lease: timedelta) -> Run:
         run = Run(run_id, self.now() + lease)
