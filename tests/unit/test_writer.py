@@ -104,7 +104,7 @@ class Disk(SqliteStore):
     def __init__(self) -> None:
         super().__init__(":memory:", HandClock())
         self.batches: list[list[Operation]] = []
-        self.spare_pages = 1
+        self.spare_pages = 0
         """What the ballast gives."""
 
     def commit(self, operations: Sequence[Operation]) -> list[Result]:
@@ -113,25 +113,30 @@ class Disk(SqliteStore):
 
     def fill(self, spare_pages: int = 0) -> None:
         self.spare_pages = spare_pages
-        self._allow(more_pages=0)
+        self._leave(0)
 
     def clear(self) -> None:
-        self._allow(more_pages=100_000)
-        self.spare_pages = 1
+        self._leave(100_000)
 
     def release_ballast(self) -> bool:
         pages, self.spare_pages = self.spare_pages, 0
-        if pages:
-            self._allow(pages)
+        if pages > self._free():
+            self._leave(pages)
         return pages > 0
 
     def renew_ballast(self) -> bool:
-        return self.spare_pages > 0
+        return self._free() > 1000
 
-    def _allow(self, more_pages: int) -> None:
+    def _leave(self, pages: int) -> None:
         with self._database.writing() as db:
             [used] = db.execute("PRAGMA page_count").fetchone()
-            db.execute(f"PRAGMA max_page_count = {used + more_pages}")
+            db.execute(f"PRAGMA max_page_count = {used + pages}")
+
+    def _free(self) -> int:
+        with self._database.writing() as db:
+            [used] = db.execute("PRAGMA page_count").fetchone()
+            [limit] = db.execute("PRAGMA max_page_count").fetchone()
+        return int(limit) - int(used)
 
 
 @pytest.fixture
