@@ -138,7 +138,7 @@ def checked(body: Mapping[str, Any] | Submission, now: datetime) -> Draft:
 def problems(error: ValidationError) -> list[FieldProblem]:
     """Each problem with the field's dotted path; values are never repeated."""
     return [
-        FieldProblem(".".join(str(part) for part in e["loc"]), _in_words(e["type"], e["msg"]))
+        FieldProblem(".".join(str(part) for part in e["loc"] if part != "[key]"), _in_words(e["type"], e["msg"]))
         for e in error.errors(include_url=False, include_context=False, include_input=False)
     ]
 

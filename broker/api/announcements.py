@@ -1,0 +1,92 @@
+"""The operations on announcements."""
+
+from __future__ import annotations
+
+import re
+
+from aiohttp import web
+
+from broker.api.events import stream
+from broker.api.face import Call, said
+from broker.api.models import (
+    AfterQuery,
+    AnnouncementBody,
+    AnnouncementPage,
+    DryRunQuery,
+    EventList,
+    NoQuery,
+    PageQuery,
+    PreviewList,
+    ResolutionBody,
+    WithdrawalBody,
+)
+from broker.api.problems import refused
+from broker.intake import Submission
+
+_KEY = re.compile(r"[\x20-\x7e]{1,200}")
+
+
+async def announce(call: Call[DryRunQuery, AnnouncementBody]) -> web.Response:
+    key = _idempotency_key(call.request)
+    if call.query.dry_run or call.body.dry_run:
+        return said(await _previews(call, call.body))
+    receipt = await call.broker.announce(call.agency, call.body, idempotency_key=key)
+    headers = {"Location": f"/v1/announcements/{receipt.report.id}"}
+    if receipt.repeated:
+        headers["Idempotency-Replayed"] = "true"
+    return said(receipt.report, 202, headers)
+
+
+async def preview(call: Call[NoQuery, Submission]) -> web.Response:
+    return said(await _previews(call, call.body))
+
+
+async def list_announcements(call: Call[PageQuery, None]) -> web.Response:
+    asked = call.query
+    found = await call.broker.announcements(call.agency, status=asked.status, before=asked.before, limit=asked.limit)
+    following = found[-1].id if len(found) == asked.limit else None
+    return said(AnnouncementPage(announcements=found, next=following))
+
+
+async def get_announcement(call: Call[NoQuery, None]) -> web.Response:
+    return said(await call.broker.get(call.agency, call.path("announcement")))
+
+
+async def list_events(call: Call[AfterQuery, None]) -> web.StreamResponse:
+    if call.request.method == "GET" and "text/event-stream" in call.request.headers.get("Accept", "").lower():
+        return await stream(call)
+    events = await call.broker.events(call.agency, call.path("announcement"), call.query.after)
+    return said(EventList(events=events))
+
+
+async def withdraw(call: Call[NoQuery, WithdrawalBody]) -> web.Response:
+    return said(await call.broker.withdraw(call.agency, call.path("announcement"), because=call.body.because))
+
+
+async def resolve(call: Call[NoQuery, ResolutionBody]) -> web.Response:
+    given, visitor = call.body, call.visitor
+    report = await call.broker.resolve(
+        call.agency,
+        call.path("announcement"),
+        call.path("channel"),
+        live=given.live,
+        url=given.url,
+        by=given.by or (visitor.key.name if visitor else "desk"),
+        send_again=given.send_again,
+    )
+    return said(report)
+
+
+async def _previews(
+    call: Call[NoQuery, Submission] | Call[DryRunQuery, AnnouncementBody], body: Submission
+) -> PreviewList:
+    return PreviewList(previews=await call.broker.preview(call.agency, body))
+
+
+def _idempotency_key(request: web.Request) -> str | None:
+    given = request.headers.getall("Idempotency-Key", [])
+    if not given:
+        return None
+    if len(given) > 1 or not _KEY.fullmatch(given[0]):
+        raise refused("bad_request", "Idempotency-Key must be one header of 1 to 200 printable ASCII characters.")
+    return given[0]

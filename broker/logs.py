@@ -1,0 +1,115 @@
+"""Logging: one line per event on stderr, JSON for machines or coloured for people, and never a secret.
+
+`scrub` is the last thing that happens to an event before it is written, also to what other libraries log: texts of
+errors and addresses quote tokens, and nobody should have to remember that.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any, TextIO
+
+import structlog
+from structlog.typing import Processor
+
+HIDDEN = "***"
+
+_SECRET_NAMES = re.compile(
+    r"(^|[_-])(token|secret|password|passwd|passphrase|authorization|cookie|api_?key|credentials?|signature)s?$",
+    re.IGNORECASE,
+)
+_SECRETS = (
+    (re.compile(r"\b(Bearer|Basic|OAuth)\s+[A-Za-z0-9._~+/=-]{6,}", re.IGNORECASE), rf"\1 {HIDDEN}"),
+    (
+        re.compile(
+            r"([A-Za-z0-9_-]*(?:token|secret|password|passwd|api_?key|signature|appsecret_proof|code_verifier)[\"']?"
+            r"\s*[=:]\s*[\"']?)[^\s&\"',;)}\]]+",
+            re.IGNORECASE,
+        ),
+        rf"\1{HIDDEN}",
+    ),
+    (re.compile(r"(?<!\d)\d{6,12}:[A-Za-z0-9_-]{30,}"), HIDDEN),
+    (re.compile(r"\bwhsec_[A-Za-z0-9+/=_-]+"), HIDDEN),
+    (re.compile(r"\bloa_[A-Za-z0-9_-]{20,}"), HIDDEN),
+    (re.compile(r"(\w://)[^\s/@]+@"), rf"\1{HIDDEN}@"),
+    (re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), "<e-mail>"),
+    (re.compile(r"(?<![\w.:/+-])(?:\+\d{1,3}|0)(?:[ .-]?\d){8,11}(?![\w:-]|\.\d)"), "<phone>"),
+)
+
+
+def scrub(text: str) -> str:
+    """`text` without keys, tokens, e-mail addresses and telephone numbers."""
+    for pattern, shown in _SECRETS:
+        text = pattern.sub(shown, text)
+    return text
+
+
+def scrubbed(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """structlog processor: every text of the event is scrubbed, and what is named like a secret is hidden whole."""
+    for name, value in event.items():
+        event[name] = _clean(name, value)
+    return event
+
+
+def configure(*, as_json: bool, level: str = "info", stream: TextIO | None = None) -> None:
+    """Sends the events of structlog and of the standard library to `stream` (stderr). Call it once, at start."""
+    common: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.add_logger_name,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            *common,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(_formatter(common, as_json=as_json))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for chatty in ("aiohttp.access", "httpx", "httpcore", "telegram"):
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
+
+
+def _formatter(common: list[Processor], *, as_json: bool) -> logging.Formatter:
+    if as_json:
+        last: list[Processor] = [scrubbed, structlog.processors.JSONRenderer(ensure_ascii=False)]
+    else:
+        last = [scrubbed, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[structlog.stdlib.add_logger_name, *common],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            *last,
+        ],
+    )
+
+
+def _clean(name: str, value: object) -> object:
+    if value is not None and _SECRET_NAMES.search(name):
+        return HIDDEN
+    match value:
+        case str():
+            return scrub(value)
+        case Mapping():
+            return {key: _clean(str(key), one) for key, one in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_clean("", one) for one in value]
+        case int() | float() | None:
+            return value
+        case _:
+            return scrub(str(value))
