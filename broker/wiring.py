@@ -18,7 +18,8 @@ from broker.contract import Tools
 from broker.core import Broker
 from broker.engine.calls import in_thread
 from broker.engine.channels import Station, Stations
-from broker.engine.engine import Engine, Switches
+from broker.engine.engine import Engine
+from broker.engine.switches import Switches
 from broker.engine.vault import TokenVault
 from broker.engine.writer import Writer
 from broker.errors import ConfigError
@@ -49,19 +50,21 @@ async def open_broker(
     Raises `ConfigError`, `StoreInUse` and `StoreError`. `on_failed` is called when the store or the lease is lost:
     the process must then end, because nothing more can be acknowledged.
     """
-    clock, rng = clock or SystemClock(), rng or random.Random()
+    clock, rng, switches = clock or SystemClock(), rng or random.Random(), switches or Switches()
     async with AsyncExitStack() as stack:
-        store = store_for(configuration, clock)
+        store = store_for(configuration, clock, synchronous=switches.synchronous)
         store.open()
         stack.callback(store.close)
         session = await stack.enter_async_context(new_session())
-        writer = Writer(store, clock, on_unrecorded=to_stderr)
+        writer = Writer(
+            store, clock, on_unrecorded=to_stderr, acknowledge_first=switches.acknowledge_first, at=switches.at
+        )
         await writer.start()
         stack.push_async_callback(writer.stop)
         running: list[Engine] = []
         vaults = partial(_vault, store, clock, running)
         stations = Stations(_stations(configuration.agencies.values(), vaults, session, clock, stack))
-        broker = _broker(configuration, store, writer, stations, clock, rng, switches or Switches(), on_failed)
+        broker = _broker(configuration, store, writer, stations, clock, rng, switches, on_failed)
         stack.push_async_callback(broker.engine.stop)
         running.append(broker.engine)
         watch = asyncio.create_task(_watch(writer, on_failed), name="watch")
@@ -75,11 +78,11 @@ async def _watch(writer: Writer, on_failed: Callable[[], None]) -> None:
     on_failed()
 
 
-def store_for(configuration: Configuration, clock: Clock) -> Store:
+def store_for(configuration: Configuration, clock: Clock, *, synchronous: str = "FULL") -> Store:
     url = configuration.store.url
     if not url.startswith(SQLITE):
         raise ConfigError([f"store.url: {url.partition(':')[0]!r} is not supported: use sqlite:///path/to/loa.db"])
-    return SqliteStore(url.removeprefix(SQLITE), clock)
+    return SqliteStore(url.removeprefix(SQLITE), clock, synchronous=synchronous)
 
 
 def new_session() -> aiohttp.ClientSession:

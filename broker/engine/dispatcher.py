@@ -22,6 +22,7 @@ from broker.engine.courier import Courier
 from broker.engine.inbox import late_outcome
 from broker.engine.monitor import Monitor
 from broker.engine.pacer import Pacer, Permit
+from broker.engine.switches import Point, Switches
 from broker.engine.writer import Lane, Writer
 from broker.model import Announcement, Case, Delivery, Event, State, Urgency, Verb
 from broker.outcome import Fault, Finding, Live, Uncertain
@@ -78,10 +79,13 @@ class Dispatcher:
         neighbour: Callable[[Announcement, Delivery], str | None],
         listener: Listener,
         orphan: Callable[[InboxEntry], None],
+        switches: Switches | None = None,
     ) -> None:
         self._stations, self._writer, self._courier, self._monitor = stations, writer, courier, monitor
         self._clock, self._run_id = clock, run_id
         self._recompose, self._neighbour, self._listener, self._orphan = recompose, neighbour, listener, orphan
+        self._switches = switches or Switches()
+        self._at = self._switches.at
         self._held: dict[str, Held] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
@@ -101,11 +105,13 @@ class Dispatcher:
         begun, permits = self._begin_at_once(planned, now)
         notes = events(Case(case.announcement, {}), begun, now)
         begun = _numbered(begun, notes)
+        self._at(Point.ACCEPT_PLANNED)
         result = await self._writer.write(Accept(begun, notes, idempotency), Lane.ACCEPTS)
         if not isinstance(result, Done):
             for permit in permits.values():
                 permit.give_back()
             return result, begun
+        self._at(Point.ACCEPT_DURABLE)
         held = Held(begun, permits=permits)
         if permits or len(self._held) < HELD_AT_MOST:
             self._held[begun.announcement.id] = held
@@ -114,6 +120,7 @@ class Dispatcher:
         else:
             self.has_unheld = True
             self._listener(begun, notes)
+        self._at(Point.ACCEPT_ACTED)
         return result, begun
 
     def adopt(self, cases: Iterable[Case]) -> None:
@@ -173,12 +180,14 @@ class Dispatcher:
     async def drain(self) -> None:
         """Starts nothing more and waits until all attempts and questions under way are recorded."""
         self._draining = True
+        self._at(Point.DRAIN_BEGUN)
         for pacer in self.pacers.values():
             pacer.stop()
         while self._tasks or any(h.writing or h.inputs for h in self._held.values()):
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=0.05)
             await self._clock.sleep(0.001)
+        self._at(Point.DRAIN_DONE)
         for announcement_id in list(self._held):
             self.drop(announcement_id)
 
@@ -207,6 +216,7 @@ class Dispatcher:
         if future.cancelled() or future.exception() is not None:
             self._lost(held, "the store failed")
         elif isinstance(result := future.result(), Done):
+            self._at(Point.DECISION_DURABLE)
             self._decided(held, case, notes)
         else:
             log.error("write_lost", announcement_id=case.announcement.id, why=str(result))
@@ -286,6 +296,7 @@ class Dispatcher:
                 return False
             held.offered.discard(channel)
             held.permits[channel] = permit
+            self._at(Point.PERMIT_GIVEN)
             self.tell(ref.announcement_id, lambda case, now: self._begun(case, channel, now))
             return True
 
@@ -330,10 +341,13 @@ class Dispatcher:
         station = self._stations.serving(announcement, name)
         keep = self._keeper(held, delivery)
         job = self._courier.job(announcement, delivery, station.channel.profile, keep)
+        self._at(Point.INTENT_DURABLE)
         outcome = await self._courier.publish(station, job)
+        self._at(Point.OUTCOME_KNOWN)
         permit = held.permits.pop(name)
         held.busy.discard(name)
         self._take_in(held, delivery, Verb.PUBLISH, outcome)
+        self._at(Point.OUTCOME_QUEUED)
         if outcome is not None:
             self._monitor.saw(station.key, Verb.PUBLISH, outcome, announcement.id)
         permit.give_back(clean=None if outcome is None else isinstance(outcome, Live))
@@ -343,7 +357,9 @@ class Dispatcher:
         station = self._stations.serving(announcement, name)
         neighbour = self._neighbour(announcement, delivery) if verb is Verb.FIND else None
         job = self._courier.job(announcement, delivery, station.channel.profile, _no_keep, neighbour)
+        self._at(Point.QUESTION_BEGUN)
         outcome = await self._courier.ask(station, verb, job)
+        self._at(Point.QUESTION_ANSWERED)
         held.busy.discard(name)
         self._take_in(held, delivery, verb, outcome)
         self._monitor.saw(station.key, verb, outcome, announcement.id)
@@ -380,10 +396,12 @@ class Dispatcher:
                 if durable.done():
                     return
                 if well:
+                    self._at(Point.KEEP_DURABLE)
                     durable.set_result(None)
                 else:
                     durable.set_exception(GateClosed("this run does not own the announcement any more"))
 
+            self._at(Point.KEEP_ASKED)
             if not self.tell(sent.announcement_id, step, after=written):
                 written(False)
             return durable
@@ -427,7 +445,8 @@ class Dispatcher:
             policy = self._policy(case, delivery)
             if delivery.state is State.SENDING and policy is not None:
                 crashed = Uncertain(Fault.CRASH, "the broker was stopped")
-                case = _put(case, settle(delivery, Verb.PUBLISH, crashed, policy, now))
+                checked = settle(delivery, Verb.PUBLISH, crashed, policy, now)
+                case = _put(case, checked if self._switches.crash_is_checking else unsent(delivery, policy))
         return case
 
     # small helpers

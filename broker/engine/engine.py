@@ -20,6 +20,7 @@ from broker.engine.inbox import REOPEN, alter_for
 from broker.engine.lease import LEASE, Lease, LeaseKeeper
 from broker.engine.monitor import Monitor
 from broker.engine.pacer import REFILL, Pacer
+from broker.engine.switches import Point, Switches
 from broker.engine.writer import Lane, Writer
 from broker.model import Announcement, Case, Delivery, Event, Post, Role
 from broker.rules.delivery import Policy
@@ -39,15 +40,6 @@ PAUSED = "paused:"
 Listener = Callable[[Case, tuple[Event, ...]], None]
 PostOf = Callable[[Announcement, str, bool], Post]
 """The post one channel composes from; the flag asks for the mark of a late copy."""
-
-
-@dataclass(frozen=True, slots=True)
-class Switches:
-    """Sabotage for safety tests: each one off must turn a test red. Production runs with all of them on."""
-
-    gate: bool = True
-    sweep: bool = True
-    crash_is_checking: bool = True
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,6 +70,7 @@ class Engine:
     async def start(self) -> None:
         """Ends earlier runs, takes up their breakers, then claims what is open: stand-ins go before any read-back."""
         run = await self.call(self.store.begin_run, self.run_id, self.lease_for)
+        self.switches.at(Point.RUN_BEGUN)
         self.lease = Lease(self.run_id, run.lease_until, self.clock)
         courier = Courier(self.lease, self.clock, gate_switch=self.switches.gate)
         self.monitor = Monitor(
@@ -95,6 +88,7 @@ class Engine:
             neighbour=self._neighbour,
             listener=self.listener,
             orphan=self._hand_over,
+            switches=self.switches,
         )
         self._keeper = LeaseKeeper(self.store, self.lease, self.call, self._lease_lost)
         self._keeper.start()
@@ -124,9 +118,11 @@ class Engine:
     async def put_in(self, entry: InboxEntry) -> None:
         """Makes an entry durable, then waits until it is settled, if this run owns the announcement."""
         await self.writer.write(entry, Lane.OUTCOMES)
+        self.switches.at(Point.INBOX_DURABLE)
         settled = [f for f, about in await self._take_inbox() if about == entry.announcement_id]
         if settled:
             await asyncio.wait(settled, timeout=SETTLED_WITHIN.total_seconds())
+            self.switches.at(Point.INBOX_SETTLED)
 
     async def pause(self, key: str, reason: str) -> None:
         await self.writer.write(SaveSetting(PAUSED + key, {"reason": reason}), Lane.OUTCOMES)
@@ -150,7 +146,9 @@ class Engine:
     async def _claim(self) -> None:
         while self.dispatcher.room > 0:
             cases = await self.call(self.store.claim, self.run_id, self.clock.now(), min(CLAIM, self.dispatcher.room))
+            self.switches.at(Point.CLAIM_DURABLE)
             self.dispatcher.adopt(cases)
+            self.switches.at(Point.CLAIM_ADOPTED)
             if len(cases) < CLAIM:
                 return
             await self.clock.sleep(0)
@@ -185,6 +183,7 @@ class Engine:
         if not self.dispatcher.holds(entry.announcement_id):
             await self._load_or_adopt(entry.announcement_id)
         alter = alter_for(entry, self._policy)
+        self.switches.at(Point.INBOX_TAKEN)
         if not self.dispatcher.tell(entry.announcement_id, alter, inbox_id=entry.id, after=settled.set_result):
             settled.set_result(False)
 

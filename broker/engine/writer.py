@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from broker.clock import Clock
+from broker.engine.switches import At, Point, pass_by
 from broker.errors import Overloaded, StoreError, StoreFull
 from broker.store import Done, Operation, Result, Store, row_of
 
@@ -106,6 +107,7 @@ class Writer:
         on_unrecorded: Callable[[Sequence[Operation]], None] = lambda operations: None,
         acknowledge_first: bool = False,
         row_twice: bool = False,
+        at: At = pass_by,
     ) -> None:
         """`on_unrecorded` gets, from any thread, the outcomes a broken store could not take: their last way out.
 
@@ -119,6 +121,7 @@ class Writer:
         self._commit_delay = commit_delay
         self._on_unrecorded = on_unrecorded
         self._acknowledge_first = acknowledge_first
+        self._at = at
         self._wake = threading.Condition()
         self._stopping = threading.Event()
         self._failure: StoreError | None = None
@@ -254,7 +257,9 @@ class Writer:
 
     def _commit(self, batch: Sequence[Ticket]) -> None:
         if batch:
+            self._at(Point.BATCH_TAKEN)
             results = self._store.commit([ticket.operation for ticket in batch])
+            self._at(Point.BATCH_DURABLE)
             self._answer(zip(batch, results, strict=True))
 
     def _without_space(self, batch: list[Ticket], error: StoreFull) -> bool:
