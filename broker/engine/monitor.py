@@ -28,6 +28,7 @@ from broker.rules.health import (
     View,
     changes_at,
     evidence,
+    is_open,
     observe,
     probe_at,
     refuses_everything,
@@ -75,6 +76,11 @@ class Monitor:
     def health(self, key: str) -> ChannelHealth:
         return self._members[key].health
 
+    @property
+    def members_for_posts(self) -> Mapping[str, Member]:
+        """Every channel that announcements go to."""
+        return {key: m for key, m in self._members.items() if self._stations[key].posting}
+
     # evidence
 
     def saw(self, key: str, verb: Verb, outcome: Finding, announcement_id: str | None = None) -> None:
@@ -91,6 +97,8 @@ class Monitor:
             _ = self._writer.submit(SaveBreaker(key, self._codec.dump_python(after, mode="json")), Lane.OUTCOMES)
         if seen.verdict in (Verdict.OUTAGE, Verdict.DENIED) and after.failures <= 1:
             self._ask_around(key)
+        if is_open(before) and not is_open(after):
+            self._ask_around(key)  # who shared its outage may be back too: a refused account is else asked in 15 min
         if refuses_everything(after) and not refuses_everything(before):
             self._refused(key, after.refused)
         if after != before and (after.breaker is not before.breaker or after.failures or before.failures):
