@@ -142,6 +142,8 @@ class ChannelSettings(BaseModel):
     """Overrules the comparison of the operator's country with the agency's."""
     operator: str | None = None
     country: str | None = None
+    hosts: tuple[str, ...] | None = None
+    """Which hosts it depends on, where these are not the ones of its addresses (a proxy, an emulator)."""
     login: str | None = None
     readers: Readers | None = None
     path: Path | None = None

@@ -1,7 +1,8 @@
 """Emulators as a process of their own, steered through one control port that speaks HTTP and JSON.
 
     GET    /health         {"ok": true}
-    GET    /platforms      {"facebook": {"base_urls": {"api": "http://…"}, "steps": […], "faults": […], "hooks": {…}}}
+    GET    /platforms      {"facebook": {"base_urls": {"api": "http://…"}, "settings": {…}, "steps": […], "faults": […],
+                                         "hooks": {…}}}: `settings` are those of a channel that talks to it
     GET    /{name}/log          the platform's log, see `PlatformLog`
     GET    /{name}/faults       the faults in force
     POST   /{name}/faults       one fault, see `Fault`: {"kind": "stall", "step": "publish", "times": 1}
@@ -25,9 +26,11 @@ from aiohttp import ClientSession, ClientTimeout, web
 from adapters.emulators.base import Emulator
 from adapters.emulators.faults import Fault, FaultError
 from adapters.emulators.log import PlatformLog
+from adapters.emulators.pointing import OPTIONS, settings_for
 
 EMULATORS: Mapping[str, str] = {
     "facebook": "adapters.emulators.facebook:FacebookEmulator",
+    "site": "adapters.emulators.site:SiteEmulator",
     "smtp": "adapters.emulators.smtp:SmtpEmulator",
     "telegram": "adapters.emulators.telegram:TelegramEmulator",
     "threads": "adapters.emulators.threads:ThreadsEmulator",
@@ -46,7 +49,7 @@ def make_emulator(name: str, **options: Any) -> Emulator:
     if name not in EMULATORS:
         raise ControlError(f"no emulator {name!r}: choose from {', '.join(EMULATORS)}")
     module, _, attribute = EMULATORS[name].partition(":")
-    emulator = getattr(importlib.import_module(module), attribute)(**options)
+    emulator = getattr(importlib.import_module(module), attribute)(**{**OPTIONS.get(name, {}), **options})
     assert isinstance(emulator, Emulator)
     return emulator
 
@@ -138,6 +141,7 @@ class Sandbox:
 def _description(emulator: Emulator) -> dict[str, object]:
     return {
         "base_urls": emulator.base_urls,
+        "settings": settings_for(emulator),
         "steps": sorted(emulator.steps()),
         "faults": sorted(emulator.kinds),
         "hooks": {name: str(inspect.signature(method)) for name, method in emulator.hooks().items()},

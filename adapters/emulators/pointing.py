@@ -1,0 +1,66 @@
+"""What a channel's configuration needs in order to talk to an emulator instead of its platform.
+
+Accounts and tokens are the emulator's own: nobody's real secret is used where it is not needed.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from adapters.emulators.base import Emulator
+
+MAIL_USER, MAIL_PASSWORD = "loa", "smtp-password"
+OPTIONS: Mapping[str, Mapping[str, Any]] = {"smtp": {"users": {MAIL_USER: MAIL_PASSWORD}}}
+"""What emulators are made with unless told otherwise, so that the settings below fit."""
+
+
+def settings_for(emulator: Emulator) -> dict[str, str]:
+    """Settings of `[channels.NAME]` as text, which replace the configured ones."""
+    return _SETTINGS.get(emulator.name, _address)(emulator)
+
+
+def _address(emulator: Any) -> dict[str, str]:
+    return {"base_url": emulator.base_url}
+
+
+def _facebook(emulator: Any) -> dict[str, str]:
+    token, held = next(iter(emulator.tokens.items()))
+    return {**_address(emulator), "page_id": held.owner, "token": token, "app_secret": emulator.app_secret}
+
+
+def _threads(emulator: Any) -> dict[str, str]:
+    token = next(iter(emulator.tokens))
+    return {**_address(emulator), "user_id": emulator.user_id, "token": token, "app_secret": emulator.app_secret}
+
+
+def _zalo(emulator: Any) -> dict[str, str]:
+    account = {"oa_id": emulator.oa_id, "app_id": emulator.app_id, "app_secret": emulator.app_secret}
+    hosts = {"base_url": emulator.base_urls["api"], "oauth_url": emulator.base_urls["oauth"]}
+    unused = next((token for token, is_used in emulator.refresh_tokens.items() if not is_used), "none-left")
+    return {**hosts, **account, "refresh_token": unused}
+
+
+def _smtp(emulator: Any) -> dict[str, str]:
+    return {**_address(emulator), "tls": "none", "username": MAIL_USER, "password": MAIL_PASSWORD}
+
+
+def _site(emulator: Any) -> dict[str, str]:
+    return {"url": emulator.base_url, "folder": str(emulator.folder)}
+
+
+def _telegram(emulator: Any) -> dict[str, str]:
+    return {**_address(emulator), "token": f"1000000001:{'A' * 35}", "chat_id": f"@{emulator.username}"}
+
+
+def _webhook(emulator: Any) -> dict[str, str]:
+    return {**_address(emulator), "allow_private": "true"}
+
+
+_SETTINGS: Mapping[str, Callable[[Any], dict[str, str]]] = {
+    "facebook": _facebook,
+    "site": _site,
+    "smtp": _smtp,
+    "telegram": _telegram,
+    "threads": _threads,
+    "webhook": _webhook,
+    "zalo": _zalo,
+}
