@@ -1,0 +1,136 @@
+"""`loa serve`: the broker with its HTTP API, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import typer
+
+from broker import logs
+from broker.api import Folder, Options, create_app, run_server
+from broker.cli.emulators import Emulators, emulated
+from broker.cli.exits import Exit
+from broker.cli.keys import new_key
+from broker.cli.options import AsJson, Config
+from broker.cli.sandboxed import adapters_of, pointed_at, with_key, with_variables
+from broker.cli.show import print_line
+from broker.engine.switches import Switches
+from broker.errors import ConfigError
+from broker.settings import Configuration, load, load_adapters
+from broker.wiring import open_broker
+
+Ready = Callable[[str], None]
+
+
+def serve(
+    config: Config = None,
+    sandbox: Annotated[
+        bool,
+        typer.Option("--sandbox", help="Emulated platforms for every channel; nothing leaves this machine or is kept."),
+    ] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Run the broker and its HTTP API. SIGTERM or Ctrl-C lets what is under way finish."""
+    logs.configure(as_json=not sys.stderr.isatty(), level="warning" if sandbox and sys.stderr.isatty() else "info")
+    configuration = load(config, os.environ, load_adapters())
+    if sandbox:
+        return run(serve_sandboxed(configuration, as_json))
+    return run(serve_until_stopped(configuration, lambda url: _say_ready(url, as_json)))
+
+
+def run(work: Coroutine[Any, Any, int]) -> int:
+    """On uvloop where it is installed."""
+    try:
+        from uvloop import new_event_loop
+    except ImportError:
+        return asyncio.run(work)
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(work)
+
+
+async def serve_until_stopped(configuration: Configuration, ready: Ready, *, switches: Switches | None = None) -> int:
+    """Serves; `ready` gets the API's address. Ends with 1 when store or lease were lost: then a new start is needed."""
+    stop, failed = asyncio.Event(), asyncio.Event()
+    loop, server = asyncio.get_running_loop(), configuration.server
+
+    def fail() -> None:
+        """May be called from the writer's thread."""
+        loop.call_soon_threadsafe(failed.set)
+        loop.call_soon_threadsafe(stop.set)
+
+    async with open_broker(configuration, on_failed=fail, switches=switches) as broker:
+        app = create_app(
+            broker, Options(body_limit_bytes=server.body_limit_bytes, folders=tuple(folders(configuration)))
+        )
+        drain = server.drain_for.total_seconds()
+        try:
+            await run_server(
+                app, server.host, server.port, stop=stop, finish_within_s=drain, on_ready=lambda *at: ready(_url(*at))
+            )
+        except OSError as error:
+            raise ConfigError([f"server.listen: {server.listen} cannot be used: {error.strerror}"]) from None
+    return Exit.NOT_REACHED if failed.is_set() else Exit.OK
+
+
+def folders(configuration: Configuration) -> Iterator[Folder]:
+    """Own sites that have a path of their own, such as /l: served beside the API, for a proxy or a CDN to fetch."""
+    for agency in configuration.agencies.values():
+        for one in agency.channels.values():
+            folder, url = getattr(one.settings, "folder", None), getattr(one.settings, "url", None)
+            prefix = urlsplit(str(url or "")).path.rstrip("/")
+            if one.channel.profile.own and folder and prefix and not prefix.startswith("/v1"):
+                yield Folder(prefix, Path(folder))
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _say_ready(url: str, as_json: bool, **more: Any) -> None:
+    if as_json:
+        print_line({"url": url, "pid": os.getpid(), **more})
+    else:
+        print(f"Loa listens on {url}", flush=True)
+
+
+# the sandbox
+
+
+async def serve_sandboxed(configuration: Configuration, as_json: bool) -> int:
+    """As `serve`, with every channel at an emulated platform, a store in a temporary folder, and one more key."""
+    key, digest = new_key()
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="loa-sandbox-")))
+        options = {"site": {"folder": str(folder / "site")}}
+        names = adapters_of(configuration)
+        emulators = await stack.enter_async_context(emulated(names, os.environ, folder / "emulators.log", options))
+        variables = pointed_at(configuration, emulators.platforms, folder / "loa.db") | with_key(configuration, digest)
+        pointed = load(configuration.path, with_variables(os.environ, variables), load_adapters())
+        return await serve_until_stopped(pointed, lambda url: _say_sandboxed(url, key, emulators, as_json))
+
+
+def _say_sandboxed(url: str, key: str, emulators: Emulators, as_json: bool) -> None:
+    _say_ready(url, as_json, key=key, control=emulators.control_url, platforms=emulators.platforms)
+    if not as_json:
+        print(f"\n  export LOA_URL={url} LOA_KEY={key}\n  loa send --headline 'Tin thử' --body 'Chỉ là thử.' --wait\n")
+        print("\n".join(how_to_play(emulators.control_url, emulators.platforms)), flush=True)
+
+
+def how_to_play(control: str, platforms: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Where the platforms are, and how to make them fail."""
+    width = max(map(len, platforms))
+    for name, platform in platforms.items():
+        yield f"  {name:{width}}  {next(iter(platform['base_urls'].values()))}"
+    name = "facebook" if "facebook" in platforms else next(iter(platforms))
+    yield f'\nBreak one:      curl -X POST {control}/{name}/faults -d \'{{"kind": "refused"}}\''
+    yield f"Make it well:   curl -X DELETE {control}/{name}/faults"
+    yield f"What it took:   curl {control}/{name}/log"
+    yield f"All it can do:  curl {control}/platforms      (faults of {name}: {', '.join(platforms[name]['faults'])})"

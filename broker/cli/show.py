@@ -1,0 +1,170 @@
+"""How announcements, channels and previews look on a terminal. Sentences come from the API in both languages."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+LOOK: Mapping[str, tuple[str, str]] = {
+    "standby": ("·", "dim"),
+    "due": ("○", "yellow"),
+    "sending": ("◐", "cyan"),
+    "pending": ("◔", "cyan"),
+    "checking": ("?", "yellow"),
+    "live": ("●", "green"),
+    "unconfirmed": ("?", "magenta"),
+    "removed": ("✗", "red"),
+    "failed": ("✗", "red"),
+    "expired": ("✗", "red"),
+    "skipped": ("–", "dim"),
+    "withdrawn": ("–", "dim"),
+    "up": ("●", "green"),
+    "down": ("✗", "red"),
+    "half_open": ("◐", "yellow"),
+    "paused": ("‖", "yellow"),
+    "reached": ("●", "green"),
+    "open": ("◐", "cyan"),
+    "scheduled": ("○", "cyan"),
+    "partly": ("◑", "yellow"),
+    "nowhere": ("✗", "red"),
+}
+"""Glyph and colour of every state and status: the glyph alone says enough where there are no colours."""
+
+
+def print_json(value: object) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def print_line(value: object) -> None:
+    """JSON in one line, at once: another process waits for it."""
+    print(json.dumps(value, ensure_ascii=False, default=str), flush=True)
+
+
+def quoted(text: str) -> str:
+    """As TOML writes it."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def console() -> Console:
+    return Console(highlight=False)
+
+
+def language() -> str:
+    """Vietnamese where the environment speaks it, else English."""
+    named = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    return "vi" if (next(filter(None, named), "")).startswith("vi") else "en"
+
+
+def said(sentence: Mapping[str, str] | None) -> str:
+    return sentence[language()] if sentence else ""
+
+
+def clock_time(at: str | None) -> str:
+    """HH:MM:SS on this machine's clock."""
+    return datetime.fromisoformat(at).astimezone().strftime("%H:%M:%S") if at else ""
+
+
+def look(state: str, text: str | None = None) -> Text:
+    glyph, style = LOOK.get(state, ("?", ""))
+    return Text(f"{glyph} {state.replace('_', ' ') if text is None else text}", style)
+
+
+def glyph(state: str) -> Text:
+    return Text(*LOOK.get(state, ("?", "")))
+
+
+def table(*columns: str) -> Table:
+    made = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False)
+    for name in columns:
+        made.add_column(name, no_wrap=name not in ("why", "headline", "on", "what happens"))
+    return made
+
+
+def goal_told(report: Mapping[str, Any]) -> str:
+    """Goal and what has come of it, in one line."""
+    goal = report["goal"]
+    wanted = f"{goal['operators']} outside operators"
+    if goal["domestic"]:
+        wanted += f", {goal['domestic']} of them domestic"
+    if goal["met_at"]:
+        return f"Goal ({wanted}): met after {seconds_to_goal(report):.1f} s."
+    have = ", ".join(goal["have"]["operators"]) or "none"
+    return f"Goal ({wanted}) by {clock_time(goal['by'])}: so far {have}."
+
+
+def seconds_to_goal(report: Mapping[str, Any]) -> float | None:
+    met_at = report["goal"]["met_at"]
+    if met_at is None:
+        return None
+    since = report.get("send_at") or report["accepted_at"]
+    return (datetime.fromisoformat(met_at) - datetime.fromisoformat(since)).total_seconds()
+
+
+def announcement(report: Mapping[str, Any], since: Mapping[str, str] | None = None) -> RenderableType:
+    """One announcement with its deliveries; `since`: when each channel came to its state."""
+    head = Text.assemble((report["reference"], "bold"), "  ", look(report["status"]), f"  {report['route']}", "  ")
+    head.append(f"accepted {clock_time(report['accepted_at'])}", "dim")
+    rows = table("channel", "state", "since", "why")
+    for d in report["deliveries"]:
+        at = (since or {}).get(d["channel"]) or d["live_at"]
+        rows.add_row(d["channel"], look(d["state"]), clock_time(at), Text(_why(d)))
+    lines = [Text(report["headline"]), Text(said(report["summary"])), Text(goal_told(report), "dim")]
+    return Group(head, *lines, "", rows)
+
+
+def _why(delivery: Mapping[str, Any]) -> str:
+    parts = [said(delivery["reason"]), said(delivery["next"]), delivery["url"] or ""]
+    return " · ".join(filter(None, parts))
+
+
+def announcements(reports: Iterable[Mapping[str, Any]]) -> RenderableType:
+    rows = table("reference", "status", "goal", "headline", "on")
+    for r in reports:
+        took = seconds_to_goal(r)
+        on = ", ".join(d["channel"] for d in r["deliveries"] if d["state"] == "live")
+        rows.add_row(
+            r["reference"], look(r["status"]), "" if took is None else f"{took:.1f} s", Text(r["headline"]), on
+        )
+    return rows
+
+
+def channels(reports: Iterable[Mapping[str, Any]]) -> RenderableType:
+    rows = table("channel", "operator", "state", "since", "waiting", "why")
+    for r in reports:
+        home = " (domestic)" if r["domestic"] else ""
+        waiting = str(r["waiting"] or "")
+        since = clock_time(r["since"])
+        rows.add_row(r["name"], f"{r['operator']}{home}", look(r["state"]), since, waiting, Text(said(r["reason"])))
+    return rows
+
+
+def previews(reports: Iterable[Mapping[str, Any]]) -> RenderableType:
+    return Group(*(line for r in reports for line in _preview(r)))
+
+
+def _preview(r: Mapping[str, Any]) -> list[RenderableType]:
+    counted = f"{r['length']} of {r['limit']}" if r["limit"] else f"{r['length']}"
+    unit = (r["unit"] or "").replace("_", " ")
+    head = Text.assemble((r["channel"], "bold"), (f"  {r['role'].replace('_', ' ')}  {counted} {unit}", "dim"))
+    notes = [
+        r.get("problem") and f"cannot be posted: {r['problem']}",
+        r.get("cut"),
+        r.get("cost") and f"costs {r['cost']}",
+    ]
+    marks = [Text(f"  {note}", "yellow") for note in notes if note]
+    body = Text("\n".join(f"  {line}" for line in r["text"].splitlines()))
+    return [head, *marks, body, Text()]
+
+
+def whisper(text: str) -> None:
+    """For people who watch: on stderr, so that programs read stdout undisturbed."""
+    print(text, file=sys.stderr, flush=True)
