@@ -142,6 +142,7 @@ def _broker(
         run_id=new_id(clock.now(), rng),
         post_of=lambda announcement, channel, late: broker.post_of(announcement, channel, late),
         listener=lambda case, notes: broker.on_events(case, notes),
+        agencies=configuration.agencies,
         on_lost=on_failed,
         switches=switches,
     )

@@ -40,7 +40,7 @@ class Courier:
             key=delivery.key,
             attempt=delivery.attempt,
             started_at=delivery.sent_at or announcement.accepted_at,
-            gate=AttemptGate(self._lease, profile.total_timeout, always_open=not self._gate_switch),
+            gate=self.gate(profile),
             store_handle=keep,
             step=delivery.step,
             handle=delivery.handle,
@@ -50,6 +50,10 @@ class Courier:
             neighbour=neighbour,
             count=delivery.repeats > 0,
         )
+
+    def gate(self, profile: Profile) -> AttemptGate:
+        """The gate of one attempt or question."""
+        return AttemptGate(self._lease, profile.total_timeout, always_open=not self._gate_switch)
 
     async def publish(self, station: Station, job: Job) -> Finding | None:
         """The outcome of one attempt; None when the gate refused: provably nothing left, and it is not counted."""

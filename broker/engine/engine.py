@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
@@ -12,6 +12,8 @@ from typing import Any
 import structlog
 
 from broker.clock import Clock
+from broker.engine.alerts import PREFIX as ALERTS
+from broker.engine.alerts import Alerter
 from broker.engine.calls import Call, in_thread
 from broker.engine.channels import Stations, key_of
 from broker.engine.courier import Courier
@@ -23,6 +25,7 @@ from broker.engine.pacer import REFILL, Pacer
 from broker.engine.switches import Point, Switches
 from broker.engine.writer import Lane, Writer
 from broker.model import Announcement, Case, Delivery, Event, Post, Role
+from broker.rules.agency import Agency
 from broker.rules.delivery import Policy
 from broker.rules.failover import give_up_late_copy, newest, policy_for
 from broker.store import InboxEntry, SaveSetting, Store
@@ -53,6 +56,8 @@ class Engine:
     run_id: str
     post_of: PostOf
     listener: Listener
+    agencies: Mapping[str, Agency] = field(default_factory=dict)
+    """Whose people are alerted."""
     on_lost: Callable[[], None] = lambda: None
     call: Call = in_thread
     lease_for: timedelta = LEASE
@@ -61,6 +66,7 @@ class Engine:
     switches: Switches = field(default_factory=Switches)
     dispatcher: Dispatcher = field(init=False)
     monitor: Monitor = field(init=False)
+    alerter: Alerter = field(init=False)
     lease: Lease = field(init=False)
     _keeper: LeaseKeeper = field(init=False)
     _tasks: list[asyncio.Task[None]] = field(init=False, default_factory=list)
@@ -86,15 +92,17 @@ class Engine:
             fetch=self._refill,
             recompose=self._recompose,
             neighbour=self._neighbour,
-            listener=self.listener,
+            listener=self._events,
             orphan=self._hand_over,
             switches=self.switches,
         )
+        self.alerter = Alerter(self.stations, self.agencies, self.writer, courier, self.monitor, self.clock)
         self._keeper = LeaseKeeper(self.store, self.lease, self.call, self._lease_lost)
         self._keeper.start()
         self.monitor.load(await self.call(self.store.breakers))
         for key in await self.call(self.store.settings, PAUSED):
             self._set_paused(key.removeprefix(PAUSED), True)
+        self.alerter.start(await self.call(self.store.settings, ALERTS))
         await self._claim()
         self.monitor.start()
         self._tasks = [
@@ -109,6 +117,7 @@ class Engine:
         await asyncio.gather(*self._tasks, *self._side, return_exceptions=True)
         self._tasks = []
         await self.monitor.stop()
+        await self.alerter.stop()
         await self.dispatcher.drain()
         await self._keeper.stop()
         await self.call(self.store.end_run, self.run_id)
@@ -256,6 +265,11 @@ class Engine:
             pacer = self.dispatcher.pacers[key]
             pacer.health_changed(self.monitor.view.down.get(key))
         self.dispatcher.replan(keys)
+        self.alerter.look()
+
+    def _events(self, case: Case, notes: tuple[Event, ...]) -> None:
+        self.alerter.on_events(case, notes)
+        self.listener(case, notes)
 
     def _refuses_everything(self, key: str, announcements: tuple[str, ...]) -> None:
         """A channel that refuses everything judged no content: what it refused is due again."""

@@ -194,6 +194,44 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "goal missed: too few operators carried it[ by {by}]",
         "không đạt mục tiêu: quá ít nhà vận hành đã đăng[ trước {by}]",
     ),
+    # alerts to the desk
+    "alert_outage": (
+        "{what} is down since {since}[ ({channels})]: other channels carry the announcements",
+        "{what} gặp sự cố từ {since}[ ({channels})]: các kênh khác đăng thay",
+    ),
+    "alert_outage_over": ("{what} works again; it was down since {since}", "{what} đã hoạt động lại; sự cố từ {since}"),
+    "alert_account": (
+        "{channel} has shut us out since {since}[: {detail}]; nothing is posted there until it is mended",
+        "{channel} không cho đăng từ {since}[: {detail}]; chưa đăng gì ở đó cho đến khi xử lý xong",
+    ),
+    "alert_account_over": ("{channel} lets us in again", "{channel} đã cho đăng lại"),
+    "alert_refuses": (
+        "{channel} refuses every post since {since}[: {detail}]; look at the account",
+        "{channel} từ chối mọi bài đăng từ {since}[: {detail}]; cần kiểm tra tài khoản",
+    ),
+    "alert_refuses_over": ("{channel} takes posts again", "{channel} đã nhận bài trở lại"),
+    "alert_nowhere": (
+        "out nowhere, and the time is up: {references}; post by hand",
+        "đã hết giờ mà chưa đăng được ở đâu: {references}; cần đăng bằng tay",
+    ),
+    "alert_nowhere_over": ("no announcement is out nowhere any more", "không còn thông báo nào chưa đăng được"),
+    "alert_partly": (
+        "not out everywhere it should be, and the time is up: {references}",
+        "đã hết giờ mà chưa đủ kênh: {references}",
+    ),
+    "alert_partly_over": ("every announcement has reached its goal by now", "mọi thông báo đã đạt mục tiêu"),
+    "alert_unconfirmed": (
+        "may be on {channel}, and nobody can tell: {references}; look there and run loa resolve",
+        "có thể đã có trên {channel} mà không xác minh được: {references}; hãy xem kênh rồi chạy loa resolve",
+    ),
+    "alert_unconfirmed_over": ("everything on {channel} is settled", "mọi tin trên {channel} đã được xác minh"),
+    "alert_removed": (
+        "{channel} has taken posts away: {references}",
+        "{channel} đã gỡ bài: {references}",
+    ),
+    "alert_removed_over": ("what {channel} had taken away is there again", "bài bị gỡ trên {channel} đã có lại"),
+    "alert_token": ("{channel}: {detail}", "{channel}: {detail}"),
+    "alert_token_over": ("{channel}: the token is in order again", "{channel}: mã truy cập đã ổn"),
     "status_awaiting_approval": ("waits for approval", "chờ duyệt"),
     "status_scheduled": ("goes out[ at {at}]", "sẽ đăng[ lúc {at}]"),
     "status_open": ("under way", "đang đăng"),

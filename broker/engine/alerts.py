@@ -1,0 +1,235 @@
+"""Tells people of episodes: once when one begins, once when it is over, by two ways, never in a storm.
+
+What was told is a stored setting, so a restart in the middle of an outage tells nobody twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+from zlib import crc32
+
+import structlog
+
+from broker.clock import Clock
+from broker.contract import Job
+from broker.engine.channels import Station, Stations
+from broker.engine.courier import Courier
+from broker.engine.monitor import Monitor
+from broker.engine.writer import Lane, Writer
+from broker.model import Case, Event, Post, Reason, Urgency
+from broker.outcome import Live, Pending
+from broker.rules.agency import Agency
+from broker.rules.episodes import AGAIN_AFTER, HOLD, MORE_AFTER, Episode, Kind, of_case, of_health, ways
+from broker.rules.sentences import sentence
+from broker.store import SaveSetting
+
+log = structlog.get_logger("loa.alerts")
+
+PREFIX = "alert:"
+RETRY = timedelta(seconds=30)
+
+
+@dataclass(slots=True)
+class Open:
+    """One episode as far as people know of it."""
+
+    episode: Episode
+    seen_at: datetime
+    told_at: datetime | None = None
+    gone_at: datetime | None = None
+    told_of: tuple[str, ...] = ()
+    """References the last message named."""
+    retry_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class Alerter:
+    """Runs beside the engine of one process; `monitor` and the cases' events tell it when to look."""
+
+    stations: Stations
+    agencies: Mapping[str, Agency]
+    writer: Writer
+    courier: Courier
+    monitor: Monitor
+    clock: Clock
+    hold: timedelta = HOLD
+    _open: dict[str, Open] = field(default_factory=dict)
+    _troubled: dict[tuple[str, Kind, str], dict[str, datetime]] = field(default_factory=lambda: defaultdict(dict))
+    """Announcements in trouble, by agency, kind and channel: reference and since when."""
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _task: asyncio.Task[None] | None = None
+
+    def start(self, stored: Mapping[str, Mapping[str, Any]]) -> None:
+        """`stored`: the settings under `PREFIX` of the run before."""
+        for data in stored.values():
+            self._take_up(data)
+        self._task = asyncio.create_task(self._run(), name="alerts")
+
+    async def stop(self) -> None:
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def look(self) -> None:
+        """Something may have changed."""
+        self._wake.set()
+
+    def on_events(self, case: Case, notes: tuple[Event, ...]) -> None:
+        """Takes in what one announcement has come to."""
+        agency, reference, now = case.announcement.agency, case.announcement.reference, self.clock.now()
+        troubles = of_case(case)
+        for kind, channel in troubles:
+            self._troubled[agency, kind, channel].setdefault(reference, now)
+        for (of, kind, channel), references in self._troubled.items():
+            if of == agency and (kind, channel) not in troubles:
+                references.pop(reference, None)
+        self._wake.set()
+
+    async def tell(self, episode: Episode, reason: Reason, nth: int = 0) -> bool:
+        """Sends one message by up to two ways; True if at least one took it."""
+        agency = self.agencies[episode.agency]
+        stations = [s for s in self.stations.values() if s.agency == agency.key and s.name in agency.alerts]
+        chosen = ways(episode, [(s.key, s.channel.profile) for s in stations], self.monitor.view)
+        said = sentence(reason, agency.zone)
+        text = said.get(agency.language, said["en"])
+        log.warning("alert", agency=agency.key, episode=episode.key, text=said["en"], ways=chosen)
+        tag = f"{episode.key}-{episode.since.isoformat()}-{reason.key}-{nth}"
+        sent = await asyncio.gather(*(self._send(self.stations[key], agency, text, tag) for key in chosen))
+        return any(sent)
+
+    # what is open
+
+    async def _run(self) -> None:
+        while True:
+            self._wake.clear()
+            try:
+                await self._catch_up(self.clock.now())
+            except Exception as error:
+                log.error("alerting_failed", error=type(error).__name__)
+            await self._wait()
+
+    async def _catch_up(self, now: datetime) -> None:
+        if self.monitor.view.own_network_since is not None:
+            return
+        current = {e.key: e for agency in self.agencies for e in self._episodes(agency)}
+        for key, episode in current.items():
+            known = self._open.setdefault(key, Open(episode, now))
+            known.episode, known.gone_at = replace(episode, since=min(episode.since, known.episode.since)), None
+        for key, known in list(self._open.items()):
+            if key not in current:
+                known.gone_at = known.gone_at or now
+            await self._say_what_is_due(key, known, now)
+
+    def _episodes(self, agency: str) -> Iterable[Episode]:
+        yield from of_health(agency, self.monitor.members_for_posts, self.monitor.view).values()
+        for (of, kind, channel), references in self._troubled.items():
+            if of == agency and references:
+                yield Episode(
+                    agency=agency,
+                    kind=kind,
+                    subject=channel,
+                    since=min(references.values()),
+                    references=tuple(sorted(references)),
+                )
+
+    async def _say_what_is_due(self, key: str, known: Open, now: datetime) -> None:
+        at = _due_at(known, self.hold)
+        if at is None or at > now:
+            return
+        if known.gone_at is not None:
+            await self._end(key, known, now)
+        elif await self.tell(known.episode, known.episode.begins(), len(known.told_of)):
+            known.told_at, known.retry_at, known.told_of = now, None, known.episode.references
+            self._remember(key, known)
+        else:
+            known.retry_at = now + RETRY
+
+    async def _end(self, key: str, known: Open, now: datetime) -> None:
+        if known.told_at is not None and not await self.tell(known.episode, known.episode.ends()):
+            known.retry_at = now + RETRY
+            return
+        del self._open[key]
+        _ = self.writer.submit(SaveSetting(PREFIX + key, None), Lane.OUTCOMES)
+
+    async def _wait(self) -> None:
+        moments = [at for known in self._open.values() if (at := _due_at(known, self.hold)) is not None]
+        wait = (min(moments) - self.clock.now()).total_seconds() if moments else None
+        try:
+            async with asyncio.timeout(None if wait is None else max(wait, 0.01)):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    # keeping and sending
+
+    def _remember(self, key: str, known: Open) -> None:
+        e = known.episode
+        data = {
+            "agency": e.agency,
+            "kind": e.kind.value,
+            "subject": e.subject,
+            "since": e.since.isoformat(),
+            "references": list(e.references),
+            "told_at": known.told_at.isoformat() if known.told_at else None,
+        }
+        _ = self.writer.submit(SaveSetting(PREFIX + key, data), Lane.OUTCOMES)
+
+    def _take_up(self, data: Mapping[str, Any]) -> None:
+        if data["agency"] not in self.agencies:
+            return
+        since, kind, references = datetime.fromisoformat(data["since"]), Kind(data["kind"]), tuple(data["references"])
+        episode = Episode(agency=data["agency"], kind=kind, subject=data["subject"], since=since, references=references)
+        for reference in references:
+            self._troubled[episode.agency, kind, episode.subject][reference] = since
+        told_at = datetime.fromisoformat(data["told_at"])
+        self._open[episode.key] = Open(episode, since, told_at=told_at, told_of=references)
+
+    async def _send(self, station: Station, agency: Agency, text: str, tag: str) -> bool:
+        now = self.clock.now()
+        reference = f"{agency.prefix}-{crc32(tag.encode()):08X}"
+        post = Post(
+            announcement_id=reference,
+            reference=reference,
+            headline=text,
+            body=agency.name,
+            agency=agency.name,
+            language=agency.language,
+            written_at=now,
+            urgency=Urgency.URGENT,
+        )
+        job = Job(
+            announcement_id=reference,
+            reference=reference,
+            composed=station.adapter.compose(post),
+            key=f"{reference}-{station.name}",
+            attempt=1,
+            started_at=now,
+            gate=self.courier.gate(station.channel.profile),
+            store_handle=_keeps_nothing,
+        )
+        outcome = await self.courier.publish(station, job)
+        if not isinstance(outcome, Live | Pending):
+            log.warning("alert_not_sent", channel=station.key, outcome=type(outcome).__name__)
+        return isinstance(outcome, Live | Pending)
+
+
+async def _keeps_nothing(handle: str) -> None:
+    """An alert that is cut off between two steps is told anew."""
+
+
+def _due_at(known: Open, hold: timedelta) -> datetime | None:
+    """When something is to be said of this episode next; None: nothing by itself."""
+    if known.retry_at is not None:
+        return known.retry_at
+    if known.gone_at is not None:
+        return known.gone_at + (hold if known.told_at else timedelta(0))
+    if known.told_at is None:
+        return known.seen_at + hold
+    if set(known.episode.references) - set(known.told_of):
+        return known.told_at + MORE_AFTER
+    return known.told_at + AGAIN_AFTER if known.episode.kind is Kind.ACCOUNT else None

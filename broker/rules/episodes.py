@@ -1,0 +1,154 @@
+"""What people are told of: one episode each for an outage, a shut account, copies that only a person can settle. Pure.
+
+An episode is told once when it begins and once when it is over, by ways that do not share the fate of what they report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from broker.contract import Profile
+from broker.model import Case, Reason, State, Status
+from broker.outcome import Cause
+from broker.rules.health import Down, Member, Scope, View, domains
+
+HOLD = timedelta(seconds=5)
+"""How long something must be so before people are told: first failures are still finding their common cause."""
+AGAIN_AFTER = timedelta(days=1)
+"""A shut account is brought to mind daily."""
+MORE_AFTER = timedelta(minutes=10)
+"""Further announcements with the trouble already told of are told together, this much later."""
+WAYS = 2
+
+
+class Kind(StrEnum):
+    OUTAGE = "outage"
+    ACCOUNT = "account"
+    REFUSES = "refuses"
+    NOWHERE = "nowhere"
+    PARTLY = "partly"
+    UNCONFIRMED = "unconfirmed"
+    REMOVED = "removed"
+    TOKEN = "token"  # noqa: S105  # a kind of alert, not a secret
+
+
+Domain = tuple[Scope, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Episode:
+    """Something people should know of, from its beginning to its end."""
+
+    agency: str
+    kind: Kind
+    subject: str
+    """Operator, channel, or "" for announcements that are in no one channel's trouble."""
+    since: datetime
+    channels: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    detail: str = ""
+    domains: frozenset[Domain] = frozenset()
+    """What it speaks about; an alert about it must not go that way."""
+
+    @property
+    def key(self) -> str:
+        return f"{self.agency}/{self.kind.value}:{self.subject}"
+
+    def begins(self) -> Reason:
+        return Reason(f"alert_{self.kind.value}", self._args())
+
+    def ends(self) -> Reason:
+        return Reason(f"alert_{self.kind.value}_over", self._args())
+
+    def _args(self) -> dict[str, object]:
+        return {
+            "what": self.subject,
+            "channel": self.subject,
+            "since": self.since.isoformat(),
+            "channels": list(self.channels),
+            "references": ", ".join(self.references[:10]),
+            "count": len(self.references),
+            "detail": self.detail,
+        }
+
+
+def of_health(agency: str, members: Mapping[str, Member], health: View) -> dict[str, Episode]:
+    """The episodes in an agency's view of health, by key; none while our own network is what seems to be down."""
+    if health.own_network_since is not None:
+        return {}
+    found: dict[str, Episode] = {}
+    for key, down in health.down.items():
+        member = members[key]
+        if member.agency == agency:
+            episode = _of_down(member, down)
+            found[episode.key] = _joined(found.get(episode.key), episode)
+    return found
+
+
+def _of_down(member: Member, down: Down) -> Episode:
+    name = member.key.rpartition("/")[2]
+    kind = {Cause.ACCOUNT: Kind.ACCOUNT, Cause.CONTENT: Kind.REFUSES}.get(down.cause, Kind.OUTAGE)
+    profile = member.profile
+    shared = {(down.scope, down.what)} if down.scope is not Scope.CHANNEL else set()
+    return Episode(
+        agency=member.agency,
+        kind=kind,
+        subject=profile.operator if kind is Kind.OUTAGE else name,
+        since=down.since,
+        channels=(name,),
+        detail=down.detail,
+        domains=frozenset(shared | {(Scope.OPERATOR, profile.operator), (Scope.CHANNEL, member.key)}),
+    )
+
+
+def _joined(one: Episode | None, other: Episode) -> Episode:
+    if one is None:
+        return other
+    return Episode(
+        agency=other.agency,
+        kind=other.kind,
+        subject=other.subject,
+        since=min(one.since, other.since),
+        channels=tuple(sorted({*one.channels, *other.channels})),
+        detail=one.detail or other.detail,
+        domains=one.domains | other.domains,
+    )
+
+
+def of_case(case: Case) -> set[tuple[Kind, str]]:
+    """The kinds of trouble, with the channel, that one announcement is in now."""
+    a = case.announcement
+    found: set[tuple[Kind, str]] = set()
+    if a.status in (Status.NOWHERE, Status.PARTLY):
+        found.add((Kind(a.status.value), ""))
+    for d in case.deliveries.values():
+        if d.state in (State.UNCONFIRMED, State.REMOVED):
+            found.add((Kind(d.state.value), d.channel))
+    return found
+
+
+def ways(episode: Episode, alerts: Sequence[tuple[str, Profile]], health: View) -> list[str]:
+    """Keys of up to two alert channels that work, share nothing with what is reported and have different operators.
+
+    If all of them share something, those that work are used all the same: a doubtful way is better than silence.
+    """
+    working = [(key, profile) for key, profile in alerts if key not in health.down]
+    apart = [one for one in working if not _shares(one, episode.domains)]
+    chosen: dict[str, str] = {}
+    for key, profile in apart or working or alerts:
+        chosen.setdefault(profile.operator, key)
+    return list(chosen.values())[:WAYS]
+
+
+def _shares(way: tuple[str, Profile], reported: frozenset[Domain]) -> bool:
+    key, profile = way
+    return bool(reported & {*domains(profile), (Scope.CHANNEL, key)})
+
+
+def same_fate(alerts: Sequence[tuple[str, Profile]]) -> Iterable[Domain]:
+    """Domains that every way of alerting goes through, which `loa check` warns of."""
+    each = [set(domains(profile)) for _, profile in alerts]
+    return sorted(set.intersection(*each)) if each else []
