@@ -404,15 +404,20 @@ def _deleted(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> De
             return replace(rest, next_at=_next_look(rest, policy, now))
         case Absent():
             return _to(d, S.WITHDRAWN, Reason("deleted"))
-        case Rejected(_, detail) | Denied(detail) if d.extra:
-            kept = replace(d, extra=(), reason=Reason("copy_delete_failed", {"detail": detail}))
-            return replace(kept, next_at=_next_look(kept, policy, now))
         case Rejected(_, detail) | Denied(detail):
-            return replace(d, next_at=None, reason=Reason("delete_failed", {"detail": detail}))
+            return _not_deleted(d, detail, policy, now)
         case _ if now >= policy.useful_until and d.asks >= LOOKS:
-            return replace(d, next_at=None, reason=Reason("delete_failed", {"detail": "the platform did not answer"}))
+            return _not_deleted(d, "the platform did not answer", policy, now)
         case _:
             return _ask_again(d, policy, now)
+
+
+def _not_deleted(d: Delivery, detail: str, policy: Policy, now: datetime) -> Delivery:
+    """A person's task now. A younger copy is let go, so that it cannot stand in the way of a withdrawal."""
+    if not d.extra:
+        return replace(d, next_at=None, reason=Reason("delete_failed", {"detail": detail}))
+    kept = replace(d, extra=(), asks=0, reason=Reason("copy_delete_failed", {"detail": detail}))
+    return replace(kept, next_at=_next_look(kept, policy, now))
 
 
 def _to(d: Delivery, state: State, reason: Reason, cause: Cause | None = None, **changes: object) -> Delivery:

@@ -7,30 +7,32 @@ the view of health alone, so calling it twice changes nothing, and a restart nee
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
-from broker.model import (
-    RESTING,
-    Announcement,
-    Case,
-    Delivery,
-    OnUnconfirmed,
-    Reason,
-    Role,
-    State,
-    StepClass,
-    Verb,
-)
+from broker.model import RESTING, Case, Delivery, OnUnconfirmed, Reason, Role, State, StepClass, Verb
 from broker.outcome import Cause
-from broker.rules.delivery import Policy, by_time, time_limit, verb_for
-from broker.rules.health import Down, View
-from broker.rules.standing import Channel, Channels, live, reach, status_of
+from broker.rules.delivery import by_time, ended, step_class, verb_for
+from broker.rules.health import Down, Scope, View
+from broker.rules.standing import (
+    Channel,
+    Channels,
+    goal_holds,
+    is_taken_back,
+    missed_goal,
+    reach,
+    rests,
+    status_of,
+)
+from broker.rules.timing import begun_at, start_until, wakes_at
+from broker.rules.timing import policy_for as policy_for
+from broker.rules.timing import useful_until as useful_until
 
 S = State
-UNDER_WAY = frozenset({S.SENDING, S.PENDING, S.CHECKING})
-UNANSWERED = OnUnconfirmed.WAIT
+UNDER_WAY = frozenset({S.DUE, S.SENDING, S.PENDING, S.CHECKING, S.UNCONFIRMED})
+"""States of a delivery that is being waited for, as long as it is in no trouble."""
+BREADTH = (Scope.CHANNEL, Scope.HOST, Scope.LOGIN, Scope.PATH, Scope.OPERATOR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,47 +41,41 @@ class Plan:
 
     case: Case
     wake_at: datetime | None
-    notes: tuple[Reason, ...] = field(default=())
-
-
-def policy_for(announcement: Announcement, delivery: Delivery, channel: Channel) -> Policy:
-    """What the channel and the route together say about this delivery."""
-    return Policy(channel.profile, announcement.plan.on_unconfirmed, useful_until(announcement, delivery))
-
-
-def useful_until(announcement: Announcement, delivery: Delivery) -> datetime:
-    """Until when sending this delivery makes sense: late copies are owed by `post_to` channels only."""
-    plan = announcement.plan
-    lasts = plan.start_by
-    if delivery.role is Role.POST_TO and plan.late_copies is not None:
-        lasts = max(plan.late_copies, plan.start_by)
-    ends = announcement.base_at + lasts
-    return min(ends, announcement.draft.expires_at) if announcement.draft.expires_at else ends
 
 
 def plan(case: Case, channels: Channels, health: View, now: datetime) -> Plan:
     """The case after everything that is decided by now. Pure; the same call on its result changes nothing."""
-    if now < case.announcement.base_at and case.announcement.withdrawn_at is None:
+    taken_back = is_taken_back(case.announcement)
+    if now < case.announcement.base_at and not taken_back:
         return _finish(case, channels, now)
     case = _with(case, (_settled_by_time(case, d, channels, now) for d in case.deliveries.values()))
-    if case.announcement.withdrawn_at or case.announcement.replaced_by:
+    if taken_back:
         return _finish(_take_back(case, channels, now), channels, now)
     walk = _Walk(case, channels, health, now)
-    for delivery in walk.post_to():
-        walk.serve(delivery)
+    for delivery in case.deliveries.values():
+        if delivery.role is Role.POST_TO:
+            walk.serve(delivery)
     walk.save_the_goal()
-    return _finish(_skip_what_is_not_needed(walk.case, channels, health, now), channels, now)
+    walk.release()
+    return _finish(walk.case, channels, now)
 
 
 def _settled_by_time(case: Case, delivery: Delivery, channels: Channels, now: datetime) -> Delivery:
     channel = channels.get(delivery.channel)
     if channel is None:
-        gone = delivery.state in RESTING or delivery.state is S.SENDING
-        return delivery if gone else _rest(delivery, S.SKIPPED, Reason("channel_gone"), Cause.ACCOUNT)
-    return by_time(delivery, policy_for(case.announcement, delivery, channel), now)
+        return _without_channel(delivery)
+    policy = policy_for(case.announcement, delivery, channel)
+    while (moved := by_time(delivery, policy, now)) is not delivery:
+        delivery = moved
+    return delivery
 
 
-# stand-ins
+def _without_channel(d: Delivery) -> Delivery:
+    """Its channel is no longer configured: nobody can send it any more, or ask what became of it."""
+    if d.state in RESTING:
+        return replace(d, next_at=None)
+    unsent = d.state in (S.STANDBY, S.DUE) and d.first_sent_at is None
+    return _rest(d, S.SKIPPED if unsent else S.UNCONFIRMED, Reason("channel_gone"), Cause.ACCOUNT)
 
 
 class _Walk:
@@ -87,149 +83,211 @@ class _Walk:
 
     def __init__(self, case: Case, channels: Channels, health: View, now: datetime) -> None:
         self.case, self.channels, self.health, self.now = case, channels, health, now
-        self.start_by = case.announcement.base_at + case.announcement.plan.start_by
+        self.announcement, self.route = case.announcement, case.announcement.plan
+        self.start_until = start_until(case.announcement)
+        self.holds = goal_holds(case, channels)
 
-    def post_to(self) -> list[Delivery]:
-        return [d for d in self.case.deliveries.values() if d.role is Role.POST_TO]
+    # stand-ins
 
     def serve(self, delivery: Delivery) -> None:
         """Starts the next stand-in of a `post_to` channel that is in trouble, unless one already serves it."""
         why = self.trouble(delivery)
-        if why is None or self.now >= self.start_by:
+        if why is None or self.now >= self.start_until:
             return
-        passed_over: list[str] = []
-        for name in self.in_order(delivery.channel):
-            stand_in = self.case.deliveries.get(name)
-            if stand_in is None or name not in self.channels:
-                continue
-            if stand_in.state is S.LIVE:
-                return
-            if stand_in.state is S.STANDBY:
-                if self.down(name):
-                    passed_over.append(name)
-                    continue
-                self.start(stand_in, self.because(delivery, why, passed_over))
-            elif self.trouble(stand_in):
-                passed_over.append(name)
-                continue
-            if not self.is_slow(name):
+        failed = self.failed_operators()
+        names = sorted(self.stand_ins(delivery.channel), key=lambda name: self.channels[name].operator in failed)
+        if any(self.carries(name, failed) for name in names):
+            return
+        for name in names:
+            if self.can_start(name):
+                self.start(name, self.because(delivery, name, why))
+            if self.helps(name) and not self.is_slow(name):
                 return
 
-    def in_order(self, channel: str) -> list[str]:
-        """The route's order, channels of operators that failed for this announcement last."""
-        names = self.case.announcement.plan.stand_ins.get(channel, ())
-        failed = self.failed_operators()
-        return sorted(names, key=lambda n: n in self.channels and self.channels[n].operator in failed)
+    def stand_ins(self, channel: str) -> list[str]:
+        names = self.route.stand_ins.get(channel, ())
+        return [name for name in names if name in self.case.deliveries and name in self.channels]
 
     def failed_operators(self) -> set[str]:
-        return {
-            self.channels[d.channel].operator
-            for d in self.case.deliveries.values()
-            if d.channel in self.channels and d.state is not S.STANDBY and self.trouble(d)
-        }
+        deliveries = self.case.deliveries.values()
+        return {self.channels[d.channel].operator for d in deliveries if d.channel in self.channels and self.trouble(d)}
+
+    def carries(self, name: str, failed: set[str]) -> bool:
+        """Nobody else is needed: it is live there, or will be soon on an operator that has not failed."""
+        if self.is_live(name):
+            return True
+        return self.helps(name) and not self.is_slow(name) and self.channels[name].operator not in failed
+
+    def is_live(self, name: str) -> bool:
+        """Readers can see it there: a live copy on a channel that is down helps nobody."""
+        return self.case.deliveries[name].state is S.LIVE and not self.down(name)
+
+    def helps(self, name: str) -> bool:
+        delivery = self.case.deliveries[name]
+        return delivery.state in UNDER_WAY and not self.trouble(delivery)
 
     def is_slow(self, name: str) -> bool:
         """A channel that takes longer than we would wait (moderation) is started without stopping the walk."""
-        return self.channels[name].profile.usual > self.case.announcement.plan.stand_in_after
+        return self.channels[name].profile.usual > self.route.stand_in_after
+
+    def can_start(self, name: str) -> bool:
+        """Not used yet, or let go before a removal made it needed; a channel on trial runs beside the next stand-in."""
+        delivery, down = self.case.deliveries[name], self.down(name)
+        released = delivery.state is S.SKIPPED and delivery.role is not Role.POST_TO
+        return (delivery.state is S.STANDBY or released) and (down is None or down.half_open)
+
+    def start(self, name: str, reason: Reason) -> None:
+        standby = self.case.deliveries[name]
+        due = replace(standby, state=S.DUE, started_at=self.now, next_at=None, tries=0, reason=reason, cause=None)
+        self.case = _with(self.case, (due,))
 
     def down(self, name: str) -> Down | None:
         return self.health.down.get(self.channels[name].key) if name in self.channels else None
 
+    # trouble
+
     def trouble(self, d: Delivery) -> Reason | None:
         """Why this delivery cannot be waited for; None while there is hope or nothing to complain of."""
+        waits = self.route.on_unconfirmed is OnUnconfirmed.WAIT
         match d.state:
-            case S.LIVE | S.STANDBY | S.SKIPPED | S.WITHDRAWN:
+            case S.LIVE | S.STANDBY | S.WITHDRAWN:
                 return None
-            case S.CHECKING | S.UNCONFIRMED if self.case.announcement.plan.on_unconfirmed is UNANSWERED:
+            case S.SKIPPED if d.cause is None:
                 return None
-            case S.FAILED | S.EXPIRED | S.REMOVED | S.CHECKING | S.UNCONFIRMED:
+            case S.CHECKING | S.UNCONFIRMED if waits:
+                return None
+            case S.SKIPPED | S.FAILED | S.EXPIRED | S.REMOVED | S.CHECKING | S.UNCONFIRMED:
                 return d.reason or Reason("unavailable", {"detail": "", "tries": d.tries})
         if down := self.down(d.channel):
             return down_reason(down)
-        if d.state is S.DUE and d.cause is Cause.ACCOUNT:
-            return d.reason
-        if d.state is S.DUE and d.tries >= 2:
-            return d.reason
+        if d.state is not S.PENDING and (d.cause is Cause.ACCOUNT or d.tries >= 2 or (d.first_sent_at and not waits)):
+            return d.reason or Reason("unavailable", {"detail": "", "tries": d.tries})
         patience = self.patience(d)
-        if d.cause is Cause.LIMIT and d.next_at is not None and d.next_at > patience:
+        if d.state is S.DUE and d.cause is not None and d.next_at is not None and d.next_at > patience:
             return d.reason
         return self.slow_reason(d) if self.now >= patience else None
 
     def patience(self, d: Delivery) -> datetime:
         """Until when this delivery is waited for: `stand_in_after`, or the usual time if it is longer and it moves."""
-        wait = self.case.announcement.plan.stand_in_after
-        if d.state is S.PENDING and d.channel in self.channels:
+        wait = self.route.stand_in_after
+        if d.state is S.PENDING or (d.handle is not None and d.cause is None):
             wait = max(wait, self.channels[d.channel].profile.usual)
-        return (d.started_at or self.case.announcement.base_at) + wait
+        return begun_at(self.announcement, d) + wait
 
     def slow_reason(self, d: Delivery) -> Reason:
-        return Reason("slow", {"channel": d.channel, "after_s": _seconds(self.case.announcement.plan.stand_in_after)})
+        after_s = int(self.route.stand_in_after.total_seconds())
+        return Reason("slow", {"channel": d.channel, "after_s": after_s})
 
-    def because(self, served: Delivery, why: Reason, passed_over: Iterable[str]) -> Reason:
-        args: dict[str, Any] = {"for_channel": served.channel, "passed_over": list(passed_over)}
+    def because(self, served: Delivery, name: str, why: Reason) -> Reason:
+        names = self.stand_ins(served.channel)
+        passed_over = [n for n in names[: names.index(name)] if not self.helps(n)]
+        args: dict[str, Any] = {"for_channel": served.channel, "passed_over": passed_over}
         if down := self.down(served.channel):
             return Reason("start_stand_in_down", {**args, **down_reason(down).args})
         if why.key == "slow":
             return Reason("start_slow", {**args, **why.args})
         return Reason("start_stand_in", {**args, "why": why.key, "why_args": dict(why.args)})
 
-    def start(self, delivery: Delivery, reason: Reason) -> None:
-        due = replace(delivery, state=S.DUE, started_at=self.now, next_at=None, reason=reason, cause=None)
-        self.case = _with(self.case, (due,))
-
     # the goal
 
     def save_the_goal(self) -> None:
         """At half of the time whatever is missing is started from stand-ins and reserve; from three quarters only live
         copies, and what was started since, count."""
-        announcement = self.case.announcement
-        goal, base = announcement.plan.goal, announcement.base_at
-        if announcement.met_at or not base + goal.within / 2 <= self.now < self.start_by:
+        goal, base = self.route.goal, self.announcement.base_at
+        if self.holds or not base + goal.within / 2 <= self.now < self.start_until:
             return
-        late_stage = base + goal.within * 0.75
-        hopeful = [d for d in self.case.deliveries.values() if self.may_count(d, late_stage)]
-        operators, domestic = reach(hopeful, self.channels)
-        missing = goal.operators - len(operators)
-        missing_domestic = goal.domestic - len(domestic)
-        for delivery in self.candidates(missing_domestic > 0):
+        operators, domestic = reach(filter(self.may_count, self.case.deliveries.values()), self.channels)
+        for name in self.candidates(len(domestic) < goal.domestic):
+            missing, missing_domestic = goal.operators - len(operators), goal.domestic - len(domestic)
             if missing <= 0 and missing_domestic <= 0:
                 return
-            channel = self.channels[delivery.channel]
-            helps = channel.operator not in operators and (missing > 0 or channel.domestic)
-            if not helps:
+            channel = self.channels[name]
+            is_new = missing > 0 and channel.operator not in operators
+            is_home = missing_domestic > 0 and channel.domestic and channel.operator not in domestic
+            if not (is_new or is_home):
                 continue
             args = {"missing": max(missing, 0), "missing_domestic": max(missing_domestic, 0)}
-            self.start(delivery, Reason("start_goal", args))
-            operators.add(channel.operator)
-            missing, missing_domestic = missing - 1, missing_domestic - channel.domestic
+            self.start(name, Reason("start_goal", args))
+            if self.may_count(self.case.deliveries[name]):
+                operators.add(channel.operator)
+                domestic |= {channel.operator} if channel.domestic else set()
 
-    def may_count(self, d: Delivery, late_stage: datetime) -> bool:
+    def may_count(self, d: Delivery) -> bool:
         """Live, or under way, without trouble and able to be live in time."""
         if d.state is S.LIVE:
             return True
-        if d.state not in UNDER_WAY | {S.DUE} or d.channel not in self.channels or self.trouble(d):
+        if d.channel not in self.channels or not self.helps(d.channel):
             return False
-        started = d.started_at or self.case.announcement.base_at
-        if self.now >= late_stage and started < late_stage:
-            return False
-        return started + self.channels[d.channel].profile.usual <= max(self.case.announcement.goal_by, self.now)
+        late_stage = self.announcement.base_at + self.route.goal.within * 0.75
+        begun = begun_at(self.announcement, d)
+        return (self.now < late_stage or begun >= late_stage) and self.is_in_time(d.channel, begun)
 
-    def candidates(self, domestic_first: bool) -> list[Delivery]:
-        """Stand-bys that count, can be reached and are not down: stand-ins before reserve, then as written."""
-        ready = [
-            d
-            for d in self.case.deliveries.values()
-            if d.state is S.STANDBY and d.channel in self.channels and not self.down(d.channel)
+    def is_in_time(self, name: str, begun: datetime) -> bool:
+        """Before the goal's time or, when that is over, as soon as any stand-in is expected to be."""
+        return self.channels[name].profile.usual <= max(self.announcement.goal_by - begun, self.route.stand_in_after)
+
+    def candidates(self, domestic_first: bool) -> list[str]:
+        """What counts and can be started: what can be in time first, stand-ins before reserve, then as written."""
+
+        def order(d: Delivery) -> tuple[bool, bool, bool, int]:
+            foreign = domestic_first and not self.channels[d.channel].domestic
+            late = self.down(d.channel) is not None or not self.is_in_time(d.channel, self.now)
+            return foreign, late, d.role is Role.RESERVE, d.position
+
+        known = [d for d in self.case.deliveries.values() if d.channel in self.channels]
+        return [
+            d.channel for d in sorted(known, key=order) if self.channels[d.channel].counts and self.can_start(d.channel)
         ]
-        ready = [d for d in ready if self.channels[d.channel].counts]
-        return sorted(
-            ready,
-            key=lambda d: (
-                domestic_first and not self.channels[d.channel].domestic,
-                d.role is Role.RESERVE,
-                d.position,
-            ),
-        )
+
+    # what is not needed
+
+    def release(self) -> None:
+        """Lets go of what need not be sent any more; what waits for its channel says so."""
+        for d in self.case.deliveries.values():
+            if d.state is S.STANDBY and (why := self.why_not_started(d)):
+                self.case = _with(self.case, (_rest(d, S.SKIPPED, why),))
+            elif d.state is S.DUE and (why := self.why_not_sent(d)):
+                policy = policy_for(self.announcement, d, self.channels[d.channel])
+                self.case = _with(self.case, (ended(d, S.SKIPPED, why, policy),))
+            elif d.state is S.DUE:
+                self.case = _with(self.case, (self.parked(d),))
+
+    def why_not_started(self, d: Delivery) -> Reason | None:
+        served = [self.case.deliveries[name] for name in d.serves if name in self.case.deliveries]
+        if self.holds and all(o.state is S.LIVE for o in served):
+            return Reason("not_needed")
+        late = self.now >= self.start_until
+        return Reason("start_by_over", {"until": self.start_until.isoformat()}) if late else None
+
+    def why_not_sent(self, d: Delivery) -> Reason | None:
+        """Stand-ins and reserve go only while they are needed; a `post_to` channel that failed may owe no late copy."""
+        if d.role is Role.POST_TO:
+            if self.route.late_copies is not None or not self.trouble(d):
+                return None
+            carriers = [self.carrier(d.channel, beside=d.channel)]
+        elif not self.holds:
+            return None
+        else:
+            carriers = [self.carrier(name, beside=d.channel) for name in d.serves if name in self.case.deliveries]
+        if not all(carriers):
+            return None
+        return Reason("served_by", {"channel": carriers[0]}) if carriers else Reason("not_needed")
+
+    def carrier(self, served: str, beside: str) -> str | None:
+        """A channel that shows what `served` should, other than `beside`."""
+        return next((name for name in (served, *self.stand_ins(served)) if name != beside and self.is_live(name)), None)
+
+    def parked(self, d: Delivery) -> Delivery:
+        """A delivery whose channel is down waits, and says for what and until when."""
+        down = self.down(d.channel)
+        if down is None:
+            blind = self.health.own_network_since is not None and d.cause is Cause.OUTAGE
+            return replace(d, cause=Cause.OWN_NETWORK, reason=Reason("own_network")) if blind else d
+        if not _says_more(down, d):
+            return d
+        owed = d.role is Role.POST_TO and self.route.late_copies is not None
+        until = {"until": useful_until(self.announcement, d).isoformat()} if owed else {}
+        return replace(d, cause=down.cause, reason=Reason("parked_down", {**down_reason(down).args, **until}))
 
 
 def down_reason(down: Down) -> Reason:
@@ -241,56 +299,18 @@ def down_reason(down: Down) -> Reason:
     return Reason(key, {**args, "scope": down.scope.value})
 
 
-# what is no longer needed
+def _says_more(down: Down, d: Delivery) -> bool:
+    """Whether the delivery has something better to say than before. Never back to less: views that alternate would
+    fill the events."""
+    if d.reason is None or d.reason.key not in ("parked_down", "denied"):
+        return True
+    if d.reason.key == "denied":
+        return down.cause is not Cause.ACCOUNT
+    said = BREADTH.index(Scope(d.reason.args["scope"])), d.cause is not Cause.OUTAGE
+    return (BREADTH.index(down.scope), down.cause is not Cause.OUTAGE) > said
 
 
-def _skip_what_is_not_needed(case: Case, channels: Channels, health: View, now: datetime) -> Case:
-    start_by = case.announcement.base_at + case.announcement.plan.start_by
-    changed = []
-    for d in case.deliveries.values():
-        if d.state is S.STANDBY and (now >= start_by or _nobody_needs(d, case)):
-            changed.append(_rest(d, S.SKIPPED, Reason("not_needed")))
-        elif d.state is S.DUE and (server := _not_owed(d, case)):
-            changed.append(_rest(d, S.SKIPPED, Reason("served_by", {"channel": server})))
-        elif d.state is S.DUE:
-            changed.append(_parked(d, case.announcement, channels, health))
-    return _with(case, changed)
-
-
-def _parked(d: Delivery, announcement: Announcement, channels: Channels, health: View) -> Delivery:
-    """A delivery whose channel is down waits, and says for what and until when."""
-    down = health.down.get(channels[d.channel].key) if d.channel in channels else None
-    if down is None or (d.reason is not None and d.reason.key == "denied" and down.cause is Cause.ACCOUNT):
-        return d
-    if (
-        d.reason is not None
-        and d.reason.key == "parked_down"
-        and d.reason.args["what"] == down_reason(down).args["what"]
-    ):
-        return d
-    until = useful_until(announcement, d).isoformat()
-    return replace(d, cause=down.cause, reason=Reason("parked_down", {**down_reason(down).args, "until": until}))
-
-
-def _nobody_needs(d: Delivery, case: Case) -> bool:
-    """A stand-by is released once the goal is met and everybody it could serve is live."""
-    if not case.announcement.met_at:
-        return False
-    served = (case.deliveries[name] for name in d.serves if name in case.deliveries)
-    return all(s.state is S.LIVE for s in served)
-
-
-def _not_owed(d: Delivery, case: Case) -> str | None:
-    """Who carries it instead, if this unsent delivery need not be made any more."""
-    if d.role is not Role.POST_TO:
-        others = [case.deliveries[n] for n in d.serves if n in case.deliveries]
-        in_flight = d.handle is not None or d.attempt > 0
-        needless = bool(others) and all(o.state is S.LIVE for o in others) and case.announcement.met_at
-        return others[0].channel if needless and not in_flight else None
-    if case.announcement.plan.late_copies is not None:
-        return None
-    names = case.announcement.plan.stand_ins.get(d.channel, ())
-    return next((n for n in names if n in case.deliveries and case.deliveries[n].state is S.LIVE), None)
+# withdrawn or replaced
 
 
 def _take_back(case: Case, channels: Channels, now: datetime) -> Case:
@@ -303,11 +323,15 @@ def _take_back(case: Case, channels: Channels, now: datetime) -> Case:
 
 
 def _taken_back(d: Delivery, case: Case, channels: Channels, unsent: Reason, now: datetime) -> Delivery:
-    if d.state in (S.STANDBY, S.DUE):
-        return _rest(d, S.SKIPPED, unsent)
     channel = channels.get(d.channel)
-    if d.state is S.CHECKING and channel and verb_for(d, policy_for(case.announcement, d, channel)) is Verb.PUBLISH:
-        return _rest(d, S.UNCONFIRMED, Reason("unconfirmed_nothing"), Cause.UNCLEAR)
+    if d.state is S.STANDBY:
+        return _rest(d, S.SKIPPED, unsent)
+    if d.state in (S.DUE, S.CHECKING) and channel is not None:
+        policy = policy_for(case.announcement, d, channel)
+        if d.state is S.DUE:
+            return ended(replace(d, cause=None), S.SKIPPED, unsent, policy)
+        if verb_for(d, policy) is Verb.PUBLISH:
+            return _rest(d, S.UNCONFIRMED, Reason("unconfirmed_nothing"), Cause.UNCLEAR)
     if d.state is not S.LIVE or not case.announcement.withdrawn_at or _deletion_was_tried(d):
         return d
     if channel is None or Verb.DELETE not in channel.profile.abilities:
@@ -316,7 +340,7 @@ def _taken_back(d: Delivery, case: Case, channels: Channels, unsent: Reason, now
 
 
 def _deletion_was_tried(d: Delivery) -> bool:
-    return d.reason is not None and d.reason.key in ("deleting", "delete_failed", "delete_unsupported", "resolved_gone")
+    return d.reason is not None and d.reason.key in ("deleting", "delete_failed", "delete_unsupported")
 
 
 def newest(owed: Iterable[tuple[str, datetime]], keep: int) -> set[str]:
@@ -333,63 +357,26 @@ def give_up_late_copy(case: Case, channel: str, keep: int) -> Case:
     return _with(case, (_rest(d, S.SKIPPED, Reason("newest_five", {"count": keep})),)) if owed and elsewhere else case
 
 
-# status, events, wake
+# status and wake
 
 
 def _finish(case: Case, channels: Channels, now: datetime) -> Plan:
-    announcement = case.announcement
-    operators, domestic = reach(live(case), channels)
-    goal = announcement.plan.goal
-    holds = len(operators) >= goal.operators and len(domestic) >= goal.domestic
-    met_at = announcement.met_at or (now if holds else None)
-    late = announcement.late or (met_at or now) > announcement.goal_by
+    announcement, holds = case.announcement, goal_holds(case, channels)
+    met_now = now if holds and announcement.withdrawn_at is None else None
+    met_at = announcement.met_at or met_now
     post_to = [d for d in case.deliveries.values() if d.role is Role.POST_TO]
+    wake_at = wakes_at(case, channels, now)
+    closes = rests(case) and wake_at is None
     announcement = replace(
         announcement,
         met_at=met_at,
-        late=late and announcement.withdrawn_at is None,
+        late=missed_goal(case, met_at, now),
         complete=all(d.state is S.LIVE for d in post_to),
+        status=status_of(case, holds, now),
+        wake_at=wake_at,
+        closed_at=(announcement.closed_at or now) if closes else None,
     )
-    wake_at = _wake_at(case, channels, now)
-    resting = all(d.state in RESTING and d.next_at is None for d in case.deliveries.values())
-    announcement = replace(
-        announcement,
-        status=status_of(Case(announcement, case.deliveries), holds, now),
-        wake_at=None if resting else wake_at,
-        closed_at=(announcement.closed_at or now) if resting else None,
-    )
-    return Plan(Case(announcement, case.deliveries), announcement.wake_at)
-
-
-def _wake_at(case: Case, channels: Channels, now: datetime) -> datetime | None:
-    """The next moment after now at which time changes something; what is to be done by now is done without waiting."""
-    announcement = case.announcement
-    if now < announcement.base_at and announcement.withdrawn_at is None:
-        return announcement.base_at
-    moments = [m for d in case.deliveries.values() for m in _moments(d, announcement, channels)]
-    if any(d.state not in RESTING for d in case.deliveries.values()) and not announcement.withdrawn_at:
-        moments += _milestones(announcement)
-    return min((m for m in moments if m > now), default=None)
-
-
-def _moments(d: Delivery, announcement: Announcement, channels: Channels) -> Iterable[datetime]:
-    if d.channel not in channels:
-        return
-    if d.next_at is not None:
-        yield d.next_at
-    limit = time_limit(d, policy_for(announcement, d, channels[d.channel]))
-    if limit is not None:
-        yield limit
-    if d.state not in RESTING and d.started_at is not None:
-        wait = announcement.plan.stand_in_after
-        yield d.started_at + wait
-        yield d.started_at + max(wait, channels[d.channel].profile.usual)
-
-
-def _milestones(announcement: Announcement) -> list[datetime]:
-    base, within = announcement.base_at, announcement.plan.goal.within
-    goal = [] if announcement.met_at else [base + within / 2, base + within * 0.75, base + within]
-    return [*goal, base + announcement.plan.start_by]
+    return Plan(Case(announcement, case.deliveries), wake_at)
 
 
 def _with(case: Case, deliveries: Iterable[Delivery]) -> Case:
@@ -401,10 +388,6 @@ def _rest(d: Delivery, state: State, reason: Reason, cause: Cause | None = None)
     return replace(d, state=state, reason=reason, cause=cause, next_at=None)
 
 
-def _seconds(time: timedelta) -> int:
-    return int(time.total_seconds())
-
-
 def is_class_c(delivery: Delivery, channel: Channel) -> bool:
     """The step that comes next can never be asked about."""
-    return channel.profile.step_class(delivery.step) is StepClass.NOTHING
+    return step_class(delivery, channel.profile) is StepClass.NOTHING

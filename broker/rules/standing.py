@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from broker.contract import Profile, Readers
-from broker.model import RESTING, Case, Delivery, Event, Reason, State, Status
+from broker.model import RESTING, Announcement, Case, Delivery, Event, Reason, State, Status
 
 S = State
 
@@ -33,20 +33,46 @@ class Channel:
 Channels = Mapping[str, Channel]
 
 
+def is_taken_back(announcement: Announcement) -> bool:
+    """Withdrawn or replaced: nothing more of it is sent."""
+    return announcement.withdrawn_at is not None or announcement.replaced_by is not None
+
+
 def status_of(case: Case, holds: bool, now: datetime) -> Status:
     """What the announcement has come to: `reached` while the goal holds, `partly` or `nowhere` once its time is up."""
     announcement = case.announcement
-    if announcement.withdrawn_at:
+    something = bool(live(case))
+    if announcement.withdrawn_at or (announcement.replaced_by and rests(case) and not something):
         return Status.WITHDRAWN
     if now < announcement.base_at:
         return Status.SCHEDULED
     if holds:
         return Status.REACHED
-    something = any(d.state is S.LIVE for d in case.deliveries.values())
-    over = now >= announcement.goal_by or all(d.state in RESTING for d in case.deliveries.values())
-    if not over:
+    if not rests(case) and now < announcement.goal_by:
         return Status.OPEN
     return Status.PARTLY if something else Status.NOWHERE
+
+
+def rests(case: Case) -> bool:
+    """Time alone changes no delivery any more."""
+    return all(d.state in RESTING for d in case.deliveries.values())
+
+
+def goal_holds(case: Case, channels: Channels) -> bool:
+    """Readers can see it on as many operators as the route asks for."""
+    operators, domestic = reach(live(case), channels)
+    goal = case.announcement.plan.goal
+    return len(operators) >= goal.operators and len(domestic) >= goal.domestic
+
+
+def missed_goal(case: Case, met_at: datetime | None, now: datetime) -> bool:
+    """Met after its time, or not met when its time or everything that could meet it is over."""
+    announcement = case.announcement
+    if is_taken_back(announcement):
+        return announcement.late
+    if met_at is not None:
+        return met_at > announcement.goal_by
+    return now >= announcement.base_at and (now >= announcement.goal_by or rests(case))
 
 
 def live(case: Case) -> list[Delivery]:

@@ -66,15 +66,13 @@ def delivery(
 ) -> Delivery:
     """One delivery; what left or may have left did so at second 1."""
     left = state in (State.SENDING, State.PENDING, State.CHECKING, State.LIVE, State.UNCONFIRMED, State.REMOVED)
-    fields: dict[str, Any] = {"started_at": None if state is State.STANDBY else T0}
+    fields: dict[str, Any] = {"announcement_id": "0195", "started_at": None if state is State.STANDBY else T0}
     fields |= {"sent_at": at(1), "attempt": 1} if left else {}
     fields |= {"first_sent_at": at(1)} if state in (State.CHECKING, State.UNCONFIRMED) else {}
     fields |= {"platform_id": "p1", "live_at": at(2)} if state in (State.LIVE, State.REMOVED) else {}
     fields |= {"next_at": at(60)} if state is State.SENDING else {}
     composed = Composed(text="Cầu Long Biên tạm đóng\nTVD-7QK2F9")
-    return Delivery(
-        announcement_id="0195", channel=channel, role=role, state=state, composed=composed, **(fields | changes)
-    )
+    return Delivery(channel=channel, role=role, state=state, composed=composed, **(fields | changes))
 
 
 def channel(name: str, operator: str, country: str = "US", **changes: Any) -> Channel:
