@@ -173,7 +173,8 @@ class SqliteStore:
 
     def due(self, agency: str, channel: str, now: datetime, limit: int) -> list[DueRef]:
         found = self._read("due", agency=agency, channel=channel, now=to_micros(now), limit=limit)
-        return [DueRef(each, name, bool(urgent), from_micros(at)) for each, name, urgent, at in found]
+        refs = [DueRef(each, name, bool(urgent), from_micros(at)) for each, name, urgent, at in found]
+        return [ref for ref in refs if ref.announcement_id not in self._damaged]
 
     def owed(self, agency: str, channel: str) -> list[tuple[str, datetime]]:
         return [(each, from_micros(at)) for each, at in self._read("owed", agency=agency, channel=channel)]
