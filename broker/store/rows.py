@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any
 from zlib import crc32
 
@@ -54,9 +54,21 @@ def checksum(*values: Any) -> int:
     return crc32(dumps(values))
 
 
-def verify(what: str, crc: int, *values: Any) -> None:
-    if checksum(*values) != crc:
+def checksum_of_texts(*texts: bytes) -> int:
+    """Cheaper for long texts."""
+    return reduce(lambda crc, text: crc32(text, crc), texts, 0)
+
+
+def verify(what: str, expected: int, found: int) -> None:
+    if found != expected:
         raise Damaged(what)
+
+
+def legal(text: str | None) -> str | None:
+    """The text, if it can be stored. Raises `ValueError` for U+0000 and lone surrogates, as `dumps` does."""
+    if text is not None and b"\0" in text.encode():
+        raise ValueError("text contains U+0000")
+    return text
 
 
 def micros(at: datetime | None) -> int | None:
@@ -107,8 +119,8 @@ class Rows:
             yield "insert_deliveries", self.delivery_row(announcement, delivery)
         yield from self._events(announcement.id, accept.events)
         if key := accept.idempotency:
-            dumps((key.key, key.digest))
-            yield "insert_idempotency", (announcement.agency, key.key, key.digest, announcement.id, row[4])
+            kept = legal(key.key)
+            yield "insert_idempotency", (announcement.agency, kept, key.digest, announcement.id, row[4])
 
     def _save(self, save: Save) -> Iterator[Write]:
         announcement = save.announcement
@@ -130,9 +142,9 @@ class Rows:
 
     def _events(self, announcement_id: str, events: Iterable[Event]) -> Iterator[Write]:
         for event in events:
-            dumps((event.kind, event.channel))
+            kind, channel = legal(event.kind), legal(event.channel)
             data = dumps(self._event.pack(event)).decode()
-            yield "insert_events", (announcement_id, event.n, to_micros(event.at), event.kind, event.channel, data)
+            yield "insert_events", (announcement_id, event.n, to_micros(event.at), kind, channel, data)
 
     def announcement_row(self, announcement: Announcement) -> Row:
         """All columns in order but owner and epoch, which the store changes by itself."""
@@ -168,18 +180,17 @@ class Rows:
         return (*row, checksum(*row))
 
     def _content_row(self, case: Case) -> Row:
-        announcement = case.announcement
-        row = (
-            announcement.id,
-            dumps(self._draft.pack(announcement.draft)).decode(),
-            dumps(self._route_plan.pack(announcement.plan)).decode(),
-            dumps({name: self._composed.pack(each.composed) for name, each in case.deliveries.items()}).decode(),
+        texts = (
+            dumps(self._draft.pack(case.announcement.draft)),
+            dumps(self._route_plan.pack(case.announcement.plan)),
+            dumps({name: self._composed.pack(each.composed) for name, each in case.deliveries.items()}),
         )
-        return (*row, checksum(*row))
+        crc = checksum_of_texts(case.announcement.id.encode(), *texts)
+        return (case.announcement.id, *(text.decode() for text in texts), crc)
 
     def _inbox_row(self, entry: InboxEntry) -> Row:
-        dumps((entry.announcement_id, entry.channel, entry.kind))
-        return entry.announcement_id, entry.channel, entry.attempt, entry.kind, dumps(entry.payload).decode()
+        channel, kind = legal(entry.channel), legal(entry.kind)
+        return entry.announcement_id, channel, entry.attempt, kind, dumps(entry.payload).decode()
 
     def token_row(self, token: Token) -> dict[str, Any]:
         return {
@@ -205,8 +216,9 @@ class Rows:
             :12
         ]
         draft, plan, composed, content_crc = row[12:]
-        verify("its row", crc, *row[:9])
-        verify("its content", content_crc, announcement_id, draft, plan, composed)
+        verify("its row", crc, checksum(*row[:9]))
+        texts = (announcement_id, draft, plan, composed)
+        verify("its content", content_crc, checksum_of_texts(*(text.encode() for text in texts)))
         announcement = self._announcement.unpack(
             loads(data),
             id=announcement_id,
@@ -229,9 +241,9 @@ class Rows:
     def _read_delivery(self, row: Row, composed: Mapping[str, Any]) -> Delivery:
         announcement_id, channel, _, _, _, role, state, attempt, next_at, live_at, platform_id, cause, data = row[:13]
         crc, recomposed, recomposed_crc = row[13:]
-        verify(f"delivery {channel}", crc, *row[:13])
+        verify(f"delivery {channel}", crc, checksum(*row[:13]))
         if recomposed is not None:
-            verify(f"recomposed text of {channel}", recomposed_crc, announcement_id, channel, recomposed)
+            verify(f"text of {channel}", recomposed_crc, checksum(announcement_id, channel, recomposed))
         return self._delivery.unpack(
             loads(data),
             announcement_id=announcement_id,
