@@ -95,7 +95,7 @@ class _Request(HTTPXRequest):
             read_timeout=total,
             write_timeout=total,
             pool_timeout=connect,
-            httpx_kwargs={"transport": wire, "trust_env": False},
+            httpx_kwargs={"transport": wire},  # one of our own: no proxy of the environment comes between
         )
         self._secret = token.encode()
 

@@ -59,7 +59,6 @@ class ZaloEmulator(HttpEmulator):
         Kind.EXPIRED: (_BAD_TOKEN, "Access token has expired"),
         Kind.REVOKED: (_BAD_TOKEN, "Access token is invalid"),
         Kind.NO_PERMISSION: (-224, "The official account's package does not include this API"),
-        Kind.POLICY: (-248, "The content violates Zalo's policy"),
     }
 
     def __init__(
@@ -84,6 +83,7 @@ class ZaloEmulator(HttpEmulator):
         self.access_tokens = {access_token: self.now() + self.token_life}
         self.refresh_tokens = {refresh_token: False}  # True: used
         self.work: dict[str, Work] = {}
+        self.policy = (-248, "The content violates Zalo's policy")
 
     @override
     def routes(self) -> Iterator[Route]:
@@ -100,7 +100,7 @@ class ZaloEmulator(HttpEmulator):
     def shape(self, fault: Fault, call: Call) -> web.Response:
         if call.step == "token" and fault.kind in (Kind.LOGGED_OUT, Kind.EXPIRED, Kind.REVOKED):
             return _words(_BAD_REFRESH, "Invalid refresh token", error_name="Invalid refresh token")
-        return _words(*self.words[fault.kind])
+        return _words(*(self.policy if fault.kind is Kind.POLICY else self.words[fault.kind]))
 
     @override
     def unknown_path(self, call: Call) -> web.Response:
@@ -126,6 +126,11 @@ class ZaloEmulator(HttpEmulator):
     def hide_article(self, article_id: str) -> None:
         """Somebody hides an article in the account's console."""
         self._article(article_id).extra["status"] = "hide"
+
+    @hook
+    def say_instead(self, code: int, message: str = "") -> None:
+        """The fault `policy` comes with this code from now on; Zalo has many that no page tells."""
+        self.policy = (code, message)
 
     # -- tokens
 

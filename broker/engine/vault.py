@@ -120,18 +120,9 @@ class TokenVault:
         """By age, at half of its life; nearly at its end if the refresh token may be burned."""
         if self._is_lost(token):
             self._tell("token_lost", until=token.pair.expires_at)
-        if self._unsaved or self._is_waiting() or self._operator_failing():
+        if self._unsaved or not self._may_try():
             return self._unsaved is not None and not self._is_waiting()
         return not token.pair.access or self._left(token.pair) < (1 / NEARLY_OVER if token.intent_at else 1 / 2)
-
-    def _may_renew(self, token: Token, refused: bool) -> bool:
-        """Whether the refresh token may be risked now."""
-        if self._is_waiting() or self._operator_failing():
-            return False
-        if token.intent_at is None:
-            return True
-        is_over = refused or not token.pair.access or self._left(token.pair) < 1 / NEARLY_OVER
-        return self._is_lost(token) and is_over
 
     def _is_lost(self, token: Token) -> bool:
         """A renewal began whose answer nobody recorded."""
@@ -142,6 +133,9 @@ class TokenVault:
         if pair.issued_at is None or pair.expires_at is None or pair.expires_at <= pair.issued_at:
             return 1.0
         return (pair.expires_at - self._clock.now()) / (pair.expires_at - pair.issued_at)
+
+    def _may_try(self) -> bool:
+        return not self._is_waiting() and not self._operator_failing()
 
     def _is_waiting(self) -> bool:
         return self._not_before is not None and self._clock.now() < self._not_before
@@ -162,21 +156,22 @@ class TokenVault:
             return await self._keep(*self._unsaved)
         token = await self._read(self._token or Token(TokenPair(access), None, None))
         if refused and self._is_anothers(token.intent_at):
-            token = await self._awaited(token)
-        if token.pair.access != access or not self._may_renew(token, refused):
+            token = await self._awaited(access)
+        if token.pair.access != access or not (self._may_try() if refused else self._is_due(token)):
             return token
         try:
-            return await self._traded(token, refresh)
+            return await self._traded(token, refresh) or (await self._awaited(access) if refused else token)
         except StoreError:  # without a durable intent nothing leaves
             self._wait(AGAIN_UNSAVED)
             return token
 
-    async def _traded(self, token: Token, refresh: Refresh) -> Token:
+    async def _traded(self, token: Token, refresh: Refresh) -> Token | None:
+        """The token after the attempt; None when another process is at it."""
         now, name = self._clock.now(), fingerprint(token.pair)
         self._own_intent = now
         mark = self._store.mark_refresh
         if not await self._call(mark, self._slot, parent=name, at=now, stale=now - PATIENCE):
-            return await self._read(token)
+            return None
         result = await refresh(token.pair)
         if isinstance(result, TokenPair):
             return await self._keep(_child(token, result), name)
@@ -203,14 +198,14 @@ class TokenVault:
         is_young = intent_at is not None and self._clock.now() < intent_at + PATIENCE
         return is_young and intent_at != self._own_intent
 
-    async def _awaited(self, token: Token) -> Token:
-        """The token another process is renewing; given up after some seconds."""
-        before = token.pair.access
+    async def _awaited(self, access: str) -> Token:
+        """What another process makes of `access`; the old token if that takes too long."""
+        known = Token(TokenPair(access), None, None)
         for _ in range(_WAITS):
-            await self._clock.sleep(_WAIT_S)
-            if (token := await self._read(token)).pair.access != before:
+            if (known := await self._read(known)).pair.access != access:
                 break
-        return token
+            await self._clock.sleep(_WAIT_S)
+        return known
 
     def _tell(self, key: str, **args: object) -> None:
         """Once until a token is renewed: one call of the desk for one trouble."""

@@ -173,6 +173,8 @@ class TestTelegram(Deletes, Edits):
     async def test_proxies_of_the_environment_are_not_used(self, bench, monkeypatch):
         for name in ("HTTP_PROXY", "ALL_PROXY", "http_proxy", "all_proxy"):
             monkeypatch.setenv(name, "http://127.0.0.1:9")
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
         await bench.copy().publish(bench.new_adapter())
         assert bench.copies() == 1
 
