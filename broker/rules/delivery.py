@@ -159,7 +159,7 @@ def by_time(delivery: Delivery, policy: Policy, now: datetime) -> Delivery:
         case S.DUE if now >= policy.useful_until:
             return ended(delivery, S.EXPIRED, Reason("expired", {"until": _iso(policy.useful_until)}), policy)
         case S.SENDING if delivery.next_at is not None and now >= delivery.next_at:
-            return _published(delivery, Uncertain(Fault.SERVER, "no answer at all"), policy, now)
+            return _published(delivery, Uncertain(Fault.HANG, "no answer at all"), policy, now)
         case S.PENDING if now >= (end := (delivery.sent_at or policy.useful_until) + policy.profile.pending_for):
             return _to(delivery, S.UNCONFIRMED, Reason("unconfirmed_time", {"until": _iso(end)}), Cause.UNCLEAR)
         case S.CHECKING if now >= (end := asked_until(delivery, policy)):

@@ -134,7 +134,7 @@ class Down:
     since: datetime
     cause: Cause
     channels: tuple[str, ...]
-    """Keys of the members that showed it."""
+    """Keys of the members that showed it, as far as they are of the same agency."""
     detail: str = ""
     half_open: bool = False
     """One permit may run, beside a stand-in."""
@@ -153,7 +153,9 @@ def evidence(verb: Verb, outcome: Finding, announcement_id: str | None = None) -
     """What an answer says about the channel; None when it says nothing (our own crash, our own media host)."""
     by_post = verb is Verb.PUBLISH
     match outcome:
-        case Live() | Pending() | Unfinished() | Absent() | NotSeen() | Uncertain(Fault.DUPLICATE):
+        case Absent() | NotSeen():
+            return Evidence(Verdict.UP, by_post=False)
+        case Live() | Pending() | Unfinished() | Uncertain(Fault.DUPLICATE):
             return Evidence(Verdict.UP, by_post)
         case Throttled(wait):
             return Evidence(Verdict.THROTTLED, by_post, wait=bounded(wait))
@@ -169,7 +171,7 @@ def evidence(verb: Verb, outcome: Finding, announcement_id: str | None = None) -
 
 def observe(health: ChannelHealth, seen: Evidence, profile: Profile, now: datetime) -> ChannelHealth:
     """The channel's health after one piece of evidence. Pure."""
-    if seen.fault is None or not seen.fault.is_transport:
+    if seen.fault is None or seen.fault is Fault.SERVER:
         health = replace(health, answered_at=now)
     if not seen.by_post:
         health = replace(health, probed_at=now, probes=health.probes + 1)
@@ -198,14 +200,17 @@ def _close(health: ChannelHealth, now: datetime) -> ChannelHealth:
 
 
 def _probe_passed(health: ChannelHealth, now: datetime) -> ChannelHealth:
-    """A passing probe closes what probes opened; after failed posts it only lets one post try."""
+    """A passing probe undoes no failed post: it closes what probes opened, else it only lets one post try."""
     up = replace(health, up_at=now, failures=0, probe_failing=False)
     if health.breaker is Breaker.CLOSED:
         return replace(up, failing_since=None) if not health.post_failures else up
-    by_posts = health.post_failures > 0 or bool(health.refused)
-    if not by_posts:
-        return replace(_close(up, now), probed_at=now)
+    if not _opened_by_posts(health):
+        return replace(_close(up, now), post_failures=health.post_failures)
     return replace(up, breaker=Breaker.HALF_OPEN) if health.probe_failing else up
+
+
+def _opened_by_posts(health: ChannelHealth) -> bool:
+    return refuses_everything(health) or health.post_failures >= (1 if health.denied else OPENS_AFTER)
 
 
 def _failed(health: ChannelHealth, seen: Evidence, profile: Profile, now: datetime) -> ChannelHealth:
@@ -226,9 +231,9 @@ def _failed(health: ChannelHealth, seen: Evidence, profile: Profile, now: dateti
 
 
 def _opened(health: ChannelHealth, seen: Evidence, profile: Profile, now: datetime) -> ChannelHealth:
-    """Opens, or stays open; a failed trial post waits longer for the next."""
+    """Opens, or stays open; a failed trial waits longer for the next. Posts in flight at the opening are no trials."""
     newly = not is_open(health)
-    tried = seen.by_post and not newly
+    tried = seen.by_post and may_try(health, now)
     trials = health.trials + tried
     unit = min(profile.probe_every, LAST_PROBE)
     trial_at = now + unit * TRIAL_AFTER[min(trials, len(TRIAL_AFTER) - 1)] if newly or tried else health.trial_at
@@ -248,7 +253,8 @@ def _refused(health: ChannelHealth, seen: Evidence, profile: Profile, now: datet
     refusing = replace(health, refused=refused, refused_code=seen.code, detail=seen.detail)
     if len(refused) < REFUSES_EVERYTHING:
         return refusing
-    return _opened(replace(refusing, failing_since=refusing.failing_since or now, failed_at=now), seen, profile, now)
+    since = refusing.failing_since if is_open(health) else now
+    return _opened(replace(refusing, failing_since=since, failed_at=now, fault=None), seen, profile, now)
 
 
 def is_open(health: ChannelHealth) -> bool:
@@ -273,17 +279,28 @@ def may_try(health: ChannelHealth, now: datetime) -> bool:
 
 
 def probe_at(health: ChannelHealth, profile: Profile, now: datetime, *, shared_outage: bool = False) -> datetime:
-    """When the channel is to be probed next: at once after a first failure, 5 s doubling to 60 s while open."""
+    """When the channel is to be probed next: at once after a first failure, 5 s doubling to 60 s while open.
+
+    A platform that asked us to wait is waited for, up to a quarter of an hour.
+    """
     if health.probed_at is None:
         return now
+    at = _next_probe(health, health.probed_at, profile, now, shared_outage)
+    return max(at, min(health.slow_until, at + DENIED_PROBE)) if health.slow_until else at
+
+
+def _next_probe(
+    health: ChannelHealth, probed_at: datetime, profile: Profile, now: datetime, shared_outage: bool
+) -> datetime:
     if is_open(health):
         if health.denied and not shared_outage:
-            return health.probed_at + max(DENIED_PROBE, profile.probe_every) * _scale(profile)
+            return probed_at + max(DENIED_PROBE, profile.probe_every) * _scale(profile)
         wait: timedelta = FIRST_PROBE * 2 ** min(health.probes, 6)
-        return health.probed_at + min(wait, LAST_PROBE, profile.probe_every)
-    if health.failures and health.failed_at is not None and now - health.failed_at <= EVIDENCE_FOR:
-        return health.failed_at + min(profile.quick_retry, profile.probe_every)
-    return health.probed_at + profile.probe_every
+        return probed_at + min(wait, LAST_PROBE, profile.probe_every)
+    once_more_at = (health.failed_at or now) + min(profile.quick_retry, profile.probe_every)
+    if health.failures and probed_at < once_more_at and now - EVIDENCE_FOR <= once_more_at:
+        return once_more_at
+    return probed_at + profile.probe_every
 
 
 def changes_at(health: ChannelHealth, now: datetime) -> datetime | None:
@@ -331,24 +348,33 @@ def view(members: Mapping[str, Member], now: datetime) -> View:
     if not failing:
         return View()
     own_since = _own_network(members.values(), failing)
+    if own_since is not None:
+        failing_themselves = {m.key: m for m in failing if not _is_silent(m.health)}
+        return View(_downs(failing_themselves, {}, now), own_since)
     shared: dict[tuple[Scope, str], list[Member]] = defaultdict(list)
     for member in members.values():
         for domain in domains(member.profile):
             shared[domain].append(member)
     broken = {d: broke for d, group in shared.items() if (broke := _domain_down(d, group, now)) is not None}
-    down = {m.key: found for m in members.values() if (found := _down(m, broken, now)) is not None}
-    if own_since is not None:
-        down = {k: d for k, d in down.items() if not _only_silent(members[k].health, now)}
-    return View(down, own_since)
+    return View(_downs(members, broken, now))
 
 
-def _down(member: Member, broken: Mapping[tuple[Scope, str], Down], now: datetime) -> Down | None:
-    """The widest domain that explains it, else the channel itself."""
+def _downs(members: Mapping[str, Member], broken: Mapping[tuple[Scope, str], Down], now: datetime) -> dict[str, Down]:
+    return {key: found for key, m in members.items() if (found := _down(m, broken, members, now)) is not None}
+
+
+def _down(
+    member: Member, broken: Mapping[tuple[Scope, str], Down], members: Mapping[str, Member], now: datetime
+) -> Down | None:
+    """The widest domain that explains it, else the channel itself. No agency is told of another's channels."""
     trial = may_try(member.health, now)
     for scope in (Scope.OPERATOR, Scope.PATH, Scope.LOGIN, Scope.HOST):
         for domain in domains(member.profile):
             if domain[0] is scope and domain in broken:
-                return replace(broken[domain], half_open=trial)
+                found = broken[domain]
+                ours = tuple(key for key in found.channels if members[key].agency == member.agency)
+                detail = members[ours[0]].health.detail if ours else ""
+                return replace(found, half_open=trial, channels=ours, detail=detail)
     health = member.health
     if not is_open(health):
         return None
@@ -358,12 +384,8 @@ def _down(member: Member, broken: Mapping[tuple[Scope, str], Down], now: datetim
 
 
 def _is_failing(health: ChannelHealth, now: datetime) -> bool:
-    recent = health.failed_at is not None and now - health.failed_at <= EVIDENCE_FOR
+    recent = health.failed_at is not None and now - health.failed_at < EVIDENCE_FOR
     return is_open(health) or (health.failures > 0 and recent)
-
-
-def _only_silent(health: ChannelHealth, now: datetime) -> bool:
-    return not _is_failing(health, now) or _is_silent(health)
 
 
 def _is_silent(health: ChannelHealth) -> bool:
@@ -386,7 +408,7 @@ def _domain_down(domain: tuple[Scope, str], group: list[Member], now: datetime) 
     if scope is Scope.OPERATOR and denied and len({(m.agency, m.profile.login or m.key) for m in newly}) < OPENS_AFTER:
         return None
     cause = Cause.ACCOUNT if scope is Scope.LOGIN and denied else Cause.OUTAGE
-    return Down(scope, name, since, cause, tuple(sorted(m.key for m in newly)), newly[0].health.detail)
+    return Down(scope, name, since, cause, tuple(sorted(m.key for m in newly)))
 
 
 def _speaks(scope: Scope, health: ChannelHealth) -> bool:
