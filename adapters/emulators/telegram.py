@@ -62,6 +62,9 @@ class TelegramEmulator(HttpEmulator):
         yield self._route("deleteMessage", "delete", self._delete, writes=True)
         yield self._route("getMe", "probe", self._me)
         yield self._route("getChatMember", "rights", self._member)
+        yield Route(
+            "*", "/bot{token}/{method}", "other", self._no_such_method
+        )  # known by its form, so masked in the log
 
     @override
     def shape(self, fault: Fault, call: Call) -> web.Response:
@@ -127,6 +130,9 @@ class TelegramEmulator(HttpEmulator):
             raise _refused(400, "Bad Request: message can't be deleted for everyone")
         self.take_down(post, by="owner")
         return _result(True)
+
+    async def _no_such_method(self, call: Call) -> web.Response:
+        raise _refused(404, "Not Found")
 
     async def _me(self, call: Call) -> web.Response:
         number = int(call.match["token"].partition(":")[0])
