@@ -1,4 +1,4 @@
-"""`python -m adapters.emulators [--control-port N] [--options JSON] [name ...]` runs emulators by hand.
+"""`python -m adapters.emulators [--control-port N] [--options JSON] [--until-eof] [name ...]` runs emulators by hand.
 
 Prints one line of JSON once all listen: {"control": "http://127.0.0.1:…", "platforms": {…}}.
 """
@@ -16,10 +16,12 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="name", help=f"which: {', '.join(EMULATORS)} (default: all)")
     parser.add_argument("--control-port", type=int, default=0, help="port that steers them (default: any free one)")
     parser.add_argument("--options", type=json.loads, default={}, help='JSON, such as {"facebook": {"lag": [0, 0]}}')
+    parser.add_argument("--until-eof", action="store_true", help="end when stdin does, as when the parent process ends")
     given = parser.parse_args()
     try:
         names = given.names or list(EMULATORS)
-        asyncio.run(run_sandbox(given.control_port, names, options=given.options, ready=_announce))
+        run = run_sandbox(given.control_port, names, options=given.options, ready=_announce, until_eof=given.until_eof)
+        asyncio.run(run)
     except (ControlError, TypeError, OSError) as error:
         parser.error(str(error))
 

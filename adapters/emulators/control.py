@@ -16,6 +16,7 @@ import asyncio
 import importlib
 import inspect
 import json
+import os
 import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
@@ -241,20 +242,29 @@ class ControlClient:
         return answer
 
 
+def _read_on(stop: asyncio.Event) -> None:
+    if not os.read(0, 1024):
+        stop.set()
+
+
 async def run_sandbox(
     control_port: int = 0,
     names: Sequence[str] = tuple(EMULATORS),
     *,
     options: Mapping[str, Mapping[str, Any]] | None = None,
     ready: Callable[[Sandbox], None] | None = None,
+    until_eof: bool = False,
 ) -> None:
     """Run the named emulators until SIGINT or SIGTERM; `ready` is told once all listen.
 
+    `until_eof`: also end when stdin does, which happens when the process that started this one ends in any way.
     `options` are constructor arguments by name, for instance {"facebook": {"lag": (0, 0), "ports": [9101]}}.
     """
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    if until_eof:
+        asyncio.get_running_loop().add_reader(0, _read_on, stop)
     emulators = [make_emulator(name, **(options or {}).get(name, {})) for name in names]
     async with Sandbox(emulators, control_port=control_port) as sandbox:
         if ready is not None:

@@ -67,7 +67,8 @@ async def emulated(
     control_port: int = 0,
 ) -> AsyncIterator[Emulators]:
     """The named platforms on loopback, until the end of the block. Raises `ProcessFailed` when they do not start."""
-    arguments = ["-m", MODULE, "--control-port", str(control_port), "--options", json.dumps(options or {}), *names]
+    given = ["--until-eof", "--control-port", str(control_port), "--options", json.dumps(options or {})]
+    arguments = ["-m", MODULE, *given, *names]
     async with running("the emulated platforms", arguments, environment, log) as child:
         ready = json.loads(await child.first_line())
         async with Emulators(ready["control"], ready["platforms"], child) as emulators:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -68,13 +69,16 @@ class Child:
 
 
 async def start(name: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> Child:
-    """This Python with `arguments`, in a session of its own: a Ctrl-C is ours to pass on."""
+    """This Python with `arguments`, in a session of its own: a Ctrl-C is ours to pass on.
+
+    Its stdin ends when this process does, even by SIGKILL; `at_eof` is how it notices.
+    """
     with log.open("ab") as words:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *arguments,
             env=dict(environment),
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=words,
             start_new_session=True,
@@ -92,6 +96,18 @@ async def running(
         yield child
     finally:
         await child.stop()
+
+
+def at_eof(act: Callable[[], None]) -> None:
+    """Calls `act` when stdin ends: the process that started this one is gone."""
+    loop = asyncio.get_running_loop()
+
+    def read() -> None:
+        if not os.read(0, 1024):
+            loop.remove_reader(0)
+            act()
+
+    loop.add_reader(0, read)
 
 
 async def until_told(work: Awaitable[Result]) -> Result | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Coroutine, Iterator, Mapping
@@ -20,8 +21,9 @@ from broker.cli.emulators import Emulators, emulated
 from broker.cli.exits import Exit
 from broker.cli.keys import new_key
 from broker.cli.options import AsJson, Config
+from broker.cli.processes import at_eof
 from broker.cli.sandboxed import adapters_of, pointed_at, with_key, with_variables
-from broker.cli.show import print_line
+from broker.cli.show import print_line, whisper
 from broker.engine.switches import Switches
 from broker.errors import ConfigError
 from broker.settings import Configuration, load, load_adapters
@@ -37,13 +39,14 @@ def serve(
         typer.Option("--sandbox", help="Emulated platforms for every channel; nothing leaves this machine or is kept."),
     ] = False,
     as_json: AsJson = False,
+    until_eof: Annotated[bool, typer.Option("--until-eof", hidden=True)] = False,
 ) -> int:
     """Run the broker and its HTTP API. SIGTERM or Ctrl-C lets what is under way finish."""
     logs.configure(as_json=not sys.stderr.isatty(), level="warning" if sandbox and sys.stderr.isatty() else "info")
     configuration = load(config, os.environ, load_adapters())
     if sandbox:
         return run(serve_sandboxed(configuration, as_json))
-    return run(serve_until_stopped(configuration, lambda url: _say_ready(url, as_json)))
+    return run(serve_until_stopped(configuration, lambda url: _say_ready(url, as_json), until_eof=until_eof))
 
 
 def run(work: Coroutine[Any, Any, int]) -> int:
@@ -56,8 +59,13 @@ def run(work: Coroutine[Any, Any, int]) -> int:
         return runner.run(work)
 
 
-async def serve_until_stopped(configuration: Configuration, ready: Ready, *, switches: Switches | None = None) -> int:
-    """Serves; `ready` gets the API's address. Ends with 1 when store or lease were lost: then a new start is needed."""
+async def serve_until_stopped(
+    configuration: Configuration, ready: Ready, *, switches: Switches | None = None, until_eof: bool = False
+) -> int:
+    """Serves; `ready` gets the API's address. Ends with 1 when store or lease were lost: then a new start is needed.
+
+    `until_eof`: stops as well when stdin ends.
+    """
     stop, failed = asyncio.Event(), asyncio.Event()
     loop, server = asyncio.get_running_loop(), configuration.server
 
@@ -66,6 +74,8 @@ async def serve_until_stopped(configuration: Configuration, ready: Ready, *, swi
         loop.call_soon_threadsafe(failed.set)
         loop.call_soon_threadsafe(stop.set)
 
+    if until_eof:
+        at_eof(stop.set)
     async with open_broker(configuration, on_failed=fail, switches=switches) as broker:
         app = create_app(
             broker, Options(body_limit_bytes=server.body_limit_bytes, folders=tuple(folders(configuration)))
@@ -77,7 +87,13 @@ async def serve_until_stopped(configuration: Configuration, ready: Ready, *, swi
             )
         except OSError as error:
             raise ConfigError([f"server.listen: {server.listen} cannot be used: {error.strerror}"]) from None
+        loop.add_signal_handler(signal.SIGTERM, _say_patience)
     return Exit.NOT_REACHED if failed.is_set() else Exit.OK
+
+
+def _say_patience() -> None:
+    """What is under way is being recorded; whoever cannot wait presses Ctrl-C: nothing is lost by it."""
+    whisper("loa: stopping already")
 
 
 def folders(configuration: Configuration) -> Iterator[Folder]:

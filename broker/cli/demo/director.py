@@ -68,8 +68,7 @@ class Director:
             return await self._settled()
 
     async def _play_phase(self, phase: Phase, client: Client) -> None:
-        self._scene.phase = phase
-        self._scene.tell(f"— {phase.title}. {phase.tells}")
+        self._scene.begin(phase)
         begun = self.elapsed
         if phase is REFUSED:
             await self._break_meta()
@@ -140,11 +139,11 @@ class Director:
         await self._clock.sleep(self._rng.uniform(0.0, AFTER_A_SEND))
         self._scene.broker_is_up = False
         self._killed_at = self._clock.now()
-        self._scene.tell("— The broker is killed (SIGKILL), and started again on the same store.")
+        self._scene.tell("The broker is killed (SIGKILL), and started again on the same store.")
         await self._stage.kill_broker()
         await self._stage.start_broker()
         self._scene.broker_is_up = True
-        self._scene.tell(f"the broker is back after {(self._clock.now() - self._killed_at).total_seconds():.1f} s")
+        self._scene.tell(f"The broker is back after {(self._clock.now() - self._killed_at).total_seconds():.1f} s.")
 
     @asynccontextmanager
     async def _watched(self) -> AsyncIterator[None]:

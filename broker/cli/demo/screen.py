@@ -13,22 +13,22 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from broker.cli.demo.scene import Row, Scene
+from broker.cli.demo.scene import Row, Scene, Weight
 from broker.cli.demo.story import PHASES
 from broker.cli.demo.verdict import Verdict
-from broker.cli.show import LOOK, glyph
+from broker.cli.show import glyph
 from broker.clock import Clock
 
 LENGTH = sum(phase.lasts for phase in PHASES)
-NEWS = 5
+NEWS = 6
 PER_SECOND = 8
-LEGEND = (("live", "out"), ("sending", "on its way"), ("due", "waits, is owed"), ("skipped", "not needed"))
+LEGEND = {"live": "out", "sending": "on its way", "due": "owed", "skipped": "not needed", "checking": "unsure"}
 
 
 class Screen:
     """For programs: nothing is seen. `tell` takes each line of news."""
 
-    def tell(self, line: str) -> None: ...
+    def tell(self, line: str, weight: Weight = Weight.NEWS) -> None: ...
 
     def show(self, scene: Scene) -> None:
         """From now on this scene."""
@@ -47,7 +47,7 @@ class Lines(Screen):
     def __init__(self, clock: Clock) -> None:
         self._clock, self._started = clock, clock.monotonic()
 
-    def tell(self, line: str) -> None:
+    def tell(self, line: str, weight: Weight = Weight.NEWS) -> None:
         print(f"{self._clock.monotonic() - self._started:5.1f} s  {line}", flush=True)
 
 
@@ -55,10 +55,10 @@ class Board(Screen):
     """A table of announcements and channels, kept up to date in place, over the newest news."""
 
     def __init__(self, console: Console, clock: Clock) -> None:
-        self._clock, self._started = clock, clock.monotonic()
+        self._console, self._clock, self._started = console, clock, clock.monotonic()
         self._scene: Scene | None = None
         self._begun = 0.0
-        self._news: deque[Text] = deque(maxlen=NEWS)
+        self._news: deque[tuple[str, Text]] = deque(maxlen=NEWS)
         self._live = Live(console=console, get_renderable=self._page, refresh_per_second=PER_SECOND)
 
     def __enter__(self) -> Self:
@@ -73,40 +73,58 @@ class Board(Screen):
     def show(self, scene: Scene) -> None:
         self._scene, self._begun = scene, self._clock.monotonic()
 
-    def tell(self, line: str) -> None:
-        if not line.startswith("—"):
-            at = f"{self._clock.monotonic() - self._started:5.1f} s  "
-            self._news.append(Text.assemble((at, "dim"), line, overflow="ellipsis", no_wrap=True))
+    def tell(self, line: str, weight: Weight = Weight.NEWS) -> None:
+        at = f"{self._clock.monotonic() - self._started:5.1f} s"
+        if weight is Weight.NEWS or (weight is Weight.DETAIL and " is out: " in line):
+            self._news.append((at, Text(line, "" if weight is Weight.NEWS else "dim")))
 
     def _page(self) -> RenderableType:
         if self._scene is None:
-            return Text("Loa demo: starting the emulated platforms and a broker on this machine …", "dim")
-        parts = [self._title(self._scene), self._progress(), Text(), _table(self._scene), Text(), *self._news]
-        return Group(*parts, *(Text() for _ in range(NEWS - len(self._news))), _legend())
+            return Text("Loa demo: starting emulated platforms and a broker on this machine …", "dim")
+        head = self._head(self._scene)
+        return Group(*head, Text(), _table(self._scene), Text(), *self._newest(), _legend())
 
-    def _title(self, scene: Scene) -> RenderableType:
-        number = f"{PHASES.index(scene.phase) + 1}/{len(PHASES)} "
+    def _head(self, scene: Scene) -> list[RenderableType]:
+        bar = Table.grid(expand=True, padding=(0, 1))
+        bar.add_column(ratio=1)
+        bar.add_row(self._progress(), Text(f"{self._clock.monotonic() - self._begun:.0f} s", "dim"))
+        number = f"{PHASES.index(scene.phase) + 1}/{len(PHASES)}  "
         title = Text.assemble((number, "dim"), (scene.phase.title, "bold"), overflow="ellipsis", no_wrap=True)
-        if not scene.broker_is_up:
-            title.append("   the broker is dead, and is being started again", "bold red")
-        return Group(title, Text(scene.phase.tells, "dim", overflow="ellipsis", no_wrap=True))
+        tells = Text(f"     {scene.phase.tells}", "dim", overflow="ellipsis", no_wrap=True)
+        dead = Text("     The broker is dead, and is being started again.", "bold red")
+        return [bar, title, tells if scene.broker_is_up else dead]
 
     def _progress(self) -> RenderableType:
         done = min(self._clock.monotonic() - self._begun, LENGTH)
         return ProgressBar(total=LENGTH, completed=done, style="grey23", complete_style="cyan", finished_style="cyan")
+
+    def _newest(self) -> list[RenderableType]:
+        """The newest news that fit into `NEWS` lines, oldest first, each with its time."""
+        lines: list[RenderableType] = []
+        for at, text in reversed(self._news):
+            wrapped = list(text.wrap(self._console, max(20, self._console.width - 10)))
+            if len(lines) + len(wrapped) > NEWS:
+                break
+            times = [at, *[""] * (len(wrapped) - 1)]
+            lines[:0] = [Text.assemble((f"{t:>7}  ", "dim"), line) for t, line in zip(times, wrapped, strict=True)]
+        return [*lines, *(Text() for _ in range(NEWS - len(lines)))]
 
 
 def _table(scene: Scene) -> RenderableType:
     rows = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, expand=True)
     rows.add_column("announcement", ratio=1, no_wrap=True, overflow="ellipsis", header_style="dim")
     for name in scene.names:
-        is_down = scene.health.get(name) == "down"
-        rows.add_column(Text(name, "bold red" if is_down else "dim"), justify="center", no_wrap=True)
+        rows.add_column(Text(name, "dim"), justify="center", no_wrap=True, min_width=4)
     rows.add_column(Text("goal", "dim"), justify="right", no_wrap=True, min_width=6)
+    rows.add_row(Text("the platform is", "dim"), *(_health(scene.health.get(name, "")) for name in scene.names), "")
     for row in scene.rows:
         headline = Text(f"#{row.sent.number} {row.sent.headline}")
         rows.add_row(headline, *(_cell(row, name) for name in scene.names), _goal(row))
     return rows
+
+
+def _health(state: str) -> Text:
+    return Text(state, "bold red" if state == "down" else "dim green")
 
 
 def _cell(row: Row, name: str) -> Text:
@@ -119,11 +137,11 @@ def _goal(row: Row) -> Text:
 
 
 def _legend() -> RenderableType:
-    parts = [(f" {LOOK[state][0]} ", LOOK[state][1]) if i % 2 == 0 else (told, "dim")
-             for state, told in LEGEND for i in (0, 1)]  # fmt: skip
-    return Text.assemble(
-        *parts, (" ✗ failed", "dim"), ("   red channel: down", "dim"), no_wrap=True, overflow="ellipsis"
-    )
+    """What the glyphs mean."""
+    line = Text(no_wrap=True, overflow="ellipsis")
+    for state, meaning in LEGEND.items():
+        line.append_text(glyph(state)).append(f" {meaning}   ", "dim")
+    return line
 
 
 # the verdict

@@ -26,7 +26,7 @@ from broker.rules.agency import Agency
 from broker.settings import Configuration, load, load_adapters
 
 CONFIG = "config.example.toml"
-BROKER = ("-m", "broker", "serve", "--json")
+BROKER = ("-m", "broker", "serve", "--json", "--until-eof")
 
 
 class Stage:
