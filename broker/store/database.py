@@ -40,8 +40,8 @@ class Database:
     in use at once; or a database in memory with one connection for everything. Any thread may call."""
 
     def __init__(self, path: str | Path, *, synchronous: str = "FULL") -> None:
-        self._memory = str(path) == MEMORY
-        self.path = Path(path) if self._memory else Path(path).absolute()
+        self.in_memory = str(path) == MEMORY
+        self.path = Path(path) if self.in_memory else Path(path).absolute()
         self._synchronous = synchronous
         self._owner_lock = OwnerLock(self.path.resolve())
         self._lock = RLock()
@@ -49,13 +49,9 @@ class Database:
         self._readers: deque[sqlite3.Connection] = deque()
         self._failure: str | None = None
 
-    @property
-    def in_memory(self) -> bool:
-        return self._memory
-
     def open(self) -> None:
         """Raises `StoreInUse` if another process has the file, `StoreError` if it is not ours to use."""
-        if not self._memory:
+        if not self.in_memory:
             make_private(self.path)
             self._owner_lock.acquire()
         try:
@@ -81,7 +77,7 @@ class Database:
     def writing(self) -> Iterator[sqlite3.Connection]:
         """One durable transaction. Raises `StoreFull`, after which all is as before, or `StoreError`, for good."""
         with self._lock:
-            db = self._usable()
+            db = self._sound_writer()
             try:
                 db.execute("BEGIN IMMEDIATE")
                 yield db
@@ -94,9 +90,9 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """A snapshot: what several queries find fits together."""
-        if self._memory:
+        if self.in_memory:
             with self._lock:
-                yield self._usable()
+                yield self._open_writer()
             return
         db = self._take_reader()
         try:
@@ -111,16 +107,19 @@ class Database:
     def checkpoint(self) -> None:
         """Moves the log into the file as far as readers permit. Ours to call, since SQLite's own hides its errors."""
         with self._lock:
-            db = self._usable()
+            db = self._sound_writer()
             try:
                 db.execute("PRAGMA wal_checkpoint(PASSIVE)")
             except sqlite3.Error as error:
                 if not _is_full(error):
                     self._judge(error)
 
-    def _usable(self) -> sqlite3.Connection:
+    def _sound_writer(self) -> sqlite3.Connection:
         if self._failure:
             raise StoreError(self._failure)
+        return self._open_writer()
+
+    def _open_writer(self) -> sqlite3.Connection:
         if self._writer is None:
             raise StoreError(f"The store {self.path} is closed.")
         return self._writer
@@ -139,7 +138,7 @@ class Database:
         try:
             return self._readers.pop()
         except IndexError:
-            self._usable()
+            self._open_writer()
             return self._connect(writes=False)
 
     def _give_back(self, db: sqlite3.Connection) -> None:

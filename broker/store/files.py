@@ -9,6 +9,7 @@ from pathlib import Path
 from broker.errors import StoreError, StoreInUse
 
 _PRIVATE = 0o600
+_CHUNK = 1 << 20
 
 
 class OwnerLock:
@@ -20,7 +21,7 @@ class OwnerLock:
         self._fd: int | None = None
 
     def acquire(self) -> None:
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT, _PRIVATE)
+        fd = _open_private(self._path)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -65,31 +66,30 @@ class Ballast:
             return False
         try:
             self._fill()
-        except OSError:
+        except (OSError, StoreError):
             self.release()
             return False
         return True
 
     def _fill(self) -> None:
-        fd = os.open(self._path, os.O_WRONLY | os.O_CREAT, _PRIVATE)
-        try:
-            os.posix_fallocate(fd, 0, self._size)
-            os.ftruncate(fd, self._size)
-        finally:
-            os.close(fd)
+        with os.fdopen(_open_private(self._path), "wb") as file:
+            for start in range(0, self._size, _CHUNK):
+                file.write(bytes(min(_CHUNK, self._size - start)))
 
 
 def make_private(path: Path) -> None:
     """Creates the file if need be, readable by its owner only; SQLite gives its other files the same mode."""
+    os.close(_open_private(path))
+    if path.stat().st_mode & 0o077:
+        path.chmod(_PRIVATE)
+
+
+def _open_private(path: Path) -> int:
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, _PRIVATE))
-        if path.stat().st_mode & 0o077:
-            path.chmod(_PRIVATE)
+        return os.open(path, os.O_RDWR | os.O_CREAT, _PRIVATE)
     except OSError as error:
-        raise StoreError(f"The store {path} cannot be opened: {error.strerror}. {_advice(path)}") from error
-
-
-def _advice(path: Path) -> str:
-    if not path.parent.is_dir():
-        return f"Create the folder {path.parent}, or set store.url to one that exists."
-    return "Give the account that runs Loa the right to read and write it, and its folder."
+        if path.parent.is_dir():
+            advice = "Give the account that runs Loa the right to read and write it, and its folder."
+        else:
+            advice = f"Create the folder {path.parent}, or set store.url to one that exists."
+        raise StoreError(f"{path} cannot be opened: {error.strerror}. {advice}") from error

@@ -104,11 +104,11 @@ class Rows:
             case InboxEntry():
                 return [("insert_inbox", self._inbox_row(operation))]
             case SaveBreaker(key, data):
-                return [("save_breakers", (key, dumps(data).decode()))]
+                return [("save_breakers", (legal(key), dumps(data).decode()))]
             case SaveSetting(key, None):
-                return [("delete_settings", (key,))]
+                return [("delete_settings", (legal(key),))]
             case SaveSetting(key, data):
-                return [("save_settings", (key, dumps(data).decode()))]
+                return [("save_settings", (legal(key), dumps(data).decode()))]
 
     def _accept(self, accept: Accept) -> Iterator[Write]:
         announcement, deliveries = accept.case.announcement, accept.case.deliveries

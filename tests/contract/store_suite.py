@@ -315,7 +315,13 @@ class StoreSuite:
     def test_text_that_is_none_breaks_a_save_or_an_entry(self, store: Store, accepted: Case, bad: str):
         entry = InboxEntry(announcement_id=identity(1), channel=None, attempt=None, kind="outcome", payload={"x": bad})
         saved = save(accepted, moved(accepted, "site", platform_id=bad))
-        assert store.commit([saved, entry, SaveSetting("k", {"x": bad})]) == [AnyBroken()] * 3
+        facts: list[Operation] = [
+            SaveSetting("k", {"x": bad}),
+            SaveSetting(bad, {}),
+            SaveSetting(bad, None),
+            SaveBreaker(bad, {}),
+        ]
+        assert store.commit([saved, entry, *facts]) == [AnyBroken()] * 6
         assert stored(store, accepted) == accepted
 
     def test_the_letters_of_an_escaped_nul_are_text_like_any_other(self, store: Store):
