@@ -120,13 +120,14 @@ class TokenVault:
         """By age, at half of its life; nearly at its end if the refresh token may be burned."""
         if self._is_lost(token):
             self._tell("token_lost", until=token.pair.expires_at)
-        if self._unsaved or not self._may_try():
-            return self._unsaved is not None and not self._is_waiting()
-        return not token.pair.access or self._left(token.pair) < (1 / NEARLY_OVER if token.intent_at else 1 / 2)
+        if self._unsaved:
+            return not self._is_waiting()
+        part = 1 / NEARLY_OVER if token.intent_at else 1 / 2
+        return self._may_try() and (not token.pair.access or self._left(token.pair) < part)
 
     def _is_lost(self, token: Token) -> bool:
-        """A renewal began whose answer nobody recorded."""
-        return token.intent_at is not None and self._clock.now() >= token.intent_at + PATIENCE
+        """A renewal began whose answer nobody has."""
+        return not self._unsaved and token.intent_at is not None and self._clock.now() >= token.intent_at + PATIENCE
 
     def _left(self, pair: TokenPair) -> float:
         """The part of its life that is left; all of it when its times are not known."""

@@ -161,7 +161,7 @@ class DueRef:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A vault entry. `parent` is the fingerprint of the refresh token it was traded for."""
+    """A vault entry. `parent` names the tokens it descends from, newest first, by their fingerprints' beginnings."""
 
     pair: TokenPair
     parent: str | None
