@@ -16,6 +16,7 @@ import structlog
 from structlog.typing import Processor
 
 HIDDEN = "***"
+LONGEST = 10_000
 
 _SECRET_NAMES = re.compile(
     r"(^|[_-])(token|secret|password|passwd|passphrase|authorization|cookie|api_?key|credentials?|signature)s?$",
@@ -25,7 +26,7 @@ _SECRETS = (
     (re.compile(r"\b(Bearer|Basic|OAuth)\s+[A-Za-z0-9._~+/=-]{6,}", re.IGNORECASE), rf"\1 {HIDDEN}"),
     (
         re.compile(
-            r"([A-Za-z0-9_-]*(?:token|secret|password|passwd|api_?key|signature|appsecret_proof|code_verifier)[\"']?"
+            r"(?<![A-Za-z0-9_-])([A-Za-z0-9_-]*(?:token|secret|password|passwd|api_?key|signature|appsecret_proof|code_verifier)[\"']?"
             r"\s*[=:]\s*[\"']?)[^\s&\"',;)}\]]+",
             re.IGNORECASE,
         ),
@@ -35,16 +36,26 @@ _SECRETS = (
     (re.compile(r"\bwhsec_[A-Za-z0-9+/=_-]+"), HIDDEN),
     (re.compile(r"\bloa_[A-Za-z0-9_-]{20,}"), HIDDEN),
     (re.compile(r"(\w://)[^\s/@]+@"), rf"\1{HIDDEN}@"),
-    (re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), "<e-mail>"),
-    (re.compile(r"(?<![\w.:/+-])(?:\+\d{1,3}|0)(?:[ .-]?\d){8,11}(?![\w:-]|\.\d)"), "<phone>"),
+    (re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), "<e-mail>"),
+    (re.compile(r"(?<![\w.:/+-])(?:\+\d{1,3}[ .-]?|0)[1-9](?:[ .-]?\d){7,10}(?![\w:-]|\.\d)"), "<phone>"),
 )
 
 
+_TRACES = frozenset({"exception", "stack"})
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
 def scrub(text: str) -> str:
-    """`text` without keys, tokens, e-mail addresses and telephone numbers."""
+    """`text` without keys, tokens, e-mail addresses and telephone numbers; very long texts are cut."""
+    text = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
     for pattern, shown in _SECRETS:
         text = pattern.sub(shown, text)
     return text
+
+
+def one_line(text: str) -> str:
+    """Line ends and control characters as escapes: nobody forges an entry of the log, or colours a screen."""
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def scrubbed(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -80,7 +91,7 @@ def configure(*, as_json: bool, level: str = "info", stream: TextIO | None = Non
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for chatty in ("aiohttp.access", "httpx", "httpcore", "telegram"):
+    for chatty in ("aiohttp.access", "httpx", "httpcore", "openapi_pydantic", "telegram"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
 
 
@@ -104,7 +115,7 @@ def _clean(name: str, value: object) -> object:
         return HIDDEN
     match value:
         case str():
-            return scrub(value)
+            return scrub(value) if name in _TRACES else one_line(scrub(value))
         case Mapping():
             return {key: _clean(str(key), one) for key, one in value.items()}
         case list() | tuple() | set() | frozenset():
@@ -112,4 +123,4 @@ def _clean(name: str, value: object) -> object:
         case int() | float() | None:
             return value
         case _:
-            return scrub(str(value))
+            return one_line(scrub(str(value)))

@@ -95,7 +95,8 @@ async def _told(request: web.Request, handler: Handler) -> web.StreamResponse:
     request_id = face.new_request_id()
     began = face.clock.monotonic()
     try:
-        response = await handler(request)
+        with face.busy():
+            response = await handler(request)
     except ConnectionError:
         raise
     except Exception as error:
@@ -111,10 +112,13 @@ async def _told(request: web.Request, handler: Handler) -> web.StreamResponse:
 def _count(request: web.Request, response: web.StreamResponse, face: Face, began: float, request_id: str) -> None:
     name = request.match_info.route.name or "other"
     seconds = face.clock.monotonic() - began
-    face.metrics.requests.labels(name, request.method, str(response.status)).inc()
+    method = request.method if name != "other" else "any"
+    face.metrics.requests.labels(name, method, str(response.status)).inc()
     face.metrics.request_seconds.labels(name).observe(seconds)
     if not response.prepared:
         response.headers["X-Request-Id"] = request_id
+        if face.stopping.is_set():
+            response.force_close()
     if name not in _QUIET:
         log.info(
             "request",

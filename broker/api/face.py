@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -65,6 +66,27 @@ class Face:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     streams: int = 0
     """Open event streams."""
+    _busy: int = 0
+    _quiet: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """While one request is under way."""
+        self._busy += 1
+        self._quiet.clear()
+        try:
+            yield
+        finally:
+            self._busy -= 1
+            if not self._busy:
+                self._quiet.set()
+
+    async def quiet(self, within_s: float) -> None:
+        """Returns when no request is under way, or after `within_s`."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while self._busy:
+                    await self._quiet.wait()
 
     def new_request_id(self) -> str:
         return f"{self.rng.getrandbits(64):016x}"

@@ -15,6 +15,11 @@ from aiohttp import web
 from broker.api.face import FACE, Face
 from broker.api.problems import problem_of
 
+try:
+    import resource
+except ImportError:  # no such limits on this system
+    resource = None  # type: ignore[assignment]
+
 log = structlog.get_logger("loa.api")
 
 IDLE_S = 75.0
@@ -22,6 +27,7 @@ IDLE_S = 75.0
 LINGER_S = 2.0
 """How long the rest of a refused body is still read, so that the caller gets the answer."""
 BACKLOG = 1024
+CONNECTIONS = 65_536
 
 Ready = Callable[[str, int], None]
 
@@ -34,6 +40,7 @@ async def run_server(
     on_ready: Ready = lambda host, port: None,
     stop: asyncio.Event | None = None,
     finish_within_s: float = 5.0,
+    idle_s: float = IDLE_S,
 ) -> None:
     """Serves until SIGTERM, SIGINT or `stop`; then nothing new is taken in, event streams end, and requests under way
     have `finish_within_s` to finish. `on_ready` gets the bound host and port; port 0 takes a free one.
@@ -43,10 +50,11 @@ async def run_server(
     """
     stop, face = stop or asyncio.Event(), app[FACE]
     loop = asyncio.get_running_loop()
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=finish_within_s)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=LINGER_S)
     await runner.setup()
     assert runner.server is not None, "setup makes it"
-    connection = partial(_Connection, face, runner.server)
+    _allow_connections()
+    connection = partial(_Connection, face, idle_s, runner.server)
     try:
         with _stopped_by_signals(loop, stop):
             server = await loop.create_server(connection, host, port, backlog=BACKLOG)
@@ -57,9 +65,10 @@ async def run_server(
                 await stop.wait()
             finally:
                 server.close()
-            log.info("stopping")
+        log.info("stopping")
     finally:
         face.stopping.set()
+        await face.quiet(finish_within_s)  # aiohttp's own clean-up drops bodies that are still on their way
         await runner.cleanup()
 
 
@@ -68,13 +77,13 @@ class _Connection(web.RequestHandler):
 
     __slots__ = ("_face",)
 
-    def __init__(self, face: Face, manager: web.Server) -> None:
+    def __init__(self, face: Face, idle_s: float, manager: web.Server) -> None:
         super().__init__(
             manager,
             loop=asyncio.get_running_loop(),
             logger=_Logger(),  # type: ignore[arg-type]  # has what is called of a Logger
             access_log=None,  # type: ignore[arg-type]  # none is meant
-            keepalive_timeout=IDLE_S,
+            keepalive_timeout=idle_s,
             lingering_time=LINGER_S,
             auto_decompress=False,
         )
@@ -95,6 +104,14 @@ class _Connection(web.RequestHandler):
         response.headers["Server"] = "loa"
         response.force_close()
         return response
+
+
+def _allow_connections() -> None:
+    """As many open sockets as this process may have: many systems begin with 1,024, which idle callers use up."""
+    if resource is not None:
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, CONNECTIONS) if most > 0 else CONNECTIONS, most))
 
 
 @contextmanager

@@ -45,12 +45,14 @@ AGENCY = """
 [agencies.{key}.agency]
 name = "{name}"
 prefix = "{prefix}"
+alerts = ["duty"]
 keys = [{keys}]
 
 [agencies.{key}.channels]
 partner = {{ {hook}, url = "{hooks}/{key}/partner", operator = "partner", country = "VN" }}
 portal = {{ {hook}, url = "{hooks}/{key}/portal", operator = "portal", country = "DE" }}
 facebook = {{ {common}, page_id = "1098", token = "{token}", base_url = "{facebook}" }}
+duty = {{ adapter = "webhook", form = "chat", url = "{hooks}/{key}/duty", allow_private = true }}
 
 [agencies.{key}.routes]
 quick = {{ post_to = ["partner", "portal"] }}
@@ -213,11 +215,11 @@ async def serving(
 
 
 @asynccontextmanager
-async def served(app: web.Application) -> AsyncIterator[Server]:
+async def served(app: web.Application, **settings: float) -> AsyncIterator[Server]:
     """The application on a free port, until the end or until somebody sets `stop`."""
     stop = asyncio.Event()
     bound: asyncio.Future[tuple[str, int]] = asyncio.get_running_loop().create_future()
-    run = run_server(app, "127.0.0.1", 0, on_ready=lambda *at: bound.set_result(at), stop=stop)
+    run = run_server(app, "127.0.0.1", 0, on_ready=lambda *at: bound.set_result(at), stop=stop, **settings)
     task = asyncio.create_task(run)
     task.add_done_callback(lambda done: bound.cancel())
     try:
