@@ -39,17 +39,16 @@ from tests.contract.store_samples import (
     NOON,
     HandClock,
     accept,
-    any_case,
-    any_events,
     case,
     identity,
     moved,
     save,
 )
+from tests.contract.store_values import any_case, any_events
 
 PROPERTY = settings(
     deadline=None,
-    max_examples=60,
+    max_examples=40,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
 )
 LEASE = timedelta(seconds=30)

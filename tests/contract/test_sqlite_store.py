@@ -76,9 +76,13 @@ def python(script: str, *arguments: object) -> subprocess.Popen[str]:
 
 
 OPEN = """
-import sys
-from tests.contract.test_sqlite_store import *
-store = opened(sys.argv[1])
+import os, sys
+from broker.errors import StoreError
+from broker.store import Done
+from broker.store.sqlite import SqliteStore
+from tests.contract.store_samples import HandClock, accept, case, timedelta
+store = SqliteStore(sys.argv[1], HandClock(), ballast_bytes=0)
+store.open()
 """
 
 # restarts
@@ -217,7 +221,7 @@ for n in (2, 3):
         print(type(error).__name__, error)
     resource.setrlimit(resource.RLIMIT_FSIZE, lift)
 try:
-    store.begin_run("r1", LEASE)
+    store.begin_run("r1", timedelta(1))
 except StoreError as error:
     print(type(error).__name__, error)
 """

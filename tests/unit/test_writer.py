@@ -296,34 +296,32 @@ async def test_a_broken_store_acknowledges_nothing_and_hands_outcomes_out(disk: 
 
 # acknowledged is durable
 
-ACKNOWLEDGED_BUT_MISSING = """
-import sys
-from tests.unit.test_writer import *
+ACKNOWLEDGES = """
+import asyncio, sys
+from broker.clock import SystemClock
+from broker.engine.writer import Lane, Writer
+from broker.store import Done
+from broker.store.sqlite import SqliteStore
+from tests.contract.store_samples import accept, case
 
 async def main(path, sabotage):
     store = SqliteStore(path, SystemClock(), ballast_bytes=0)
     store.open()
-    async with running_now(store, sabotage) as writer:
-        for n in range(1, 10_000):
-            assert await writer.write(accept(case(n)), Lane.ACCEPTS) == Done()
-            print(n, flush=True)
-
-asyncio.run(main(sys.argv[1], sys.argv[2] == "True"))
-"""
-
-
-@asynccontextmanager
-async def running_now(store: SqliteStore, sabotage: bool) -> AsyncIterator[Writer]:
-    """Commits on the loop, a moment after the batch was taken: long enough to be killed in."""
     delay = 1.0 if sabotage else 0.01
     writer = Writer(store, SystemClock(), inline=True, commit_delay=lambda: delay, acknowledge_first=sabotage)
     await writer.start()
-    yield writer
+    for n in range(1, 10_000):
+        assert await writer.write(accept(case(n)), Lane.ACCEPTS) == Done()
+        print(n, flush=True)
+
+asyncio.run(main(sys.argv[1], sys.argv[2] == "True"))
+"""
+"""Commits on the loop, a moment after the batch was taken: long enough to be killed in."""
 
 
 def acknowledged_but_missing(path: Path, sabotage: bool) -> list[str]:
     """Ids a process acknowledged before it was killed, and that its store does not have."""
-    command = [sys.executable, "-c", ACKNOWLEDGED_BUT_MISSING, str(path), str(sabotage)]
+    command = [sys.executable, "-c", ACKNOWLEDGES, str(path), str(sabotage)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(1 if sabotage else 10)]
