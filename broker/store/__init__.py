@@ -277,7 +277,7 @@ class Store(Protocol):
         """Platform id of the delivery of this channel that went live last, at or after `since`: for the list check."""
         ...
 
-    def owed(self, agency: str, channel: str) -> list[tuple[str, datetime]]:
+    def owed(self, agency: str, channel: str, limit: int | None = None) -> list[tuple[str, datetime]]:
         """(announcement id, accepted_at) of `post_to` deliveries in `due` on this channel, newest first."""
         ...
 

@@ -176,8 +176,9 @@ class SqliteStore:
         refs = [DueRef(each, name, bool(urgent), from_micros(at)) for each, name, urgent, at in found]
         return [ref for ref in refs if ref.announcement_id not in self._damaged]
 
-    def owed(self, agency: str, channel: str) -> list[tuple[str, datetime]]:
-        return [(each, from_micros(at)) for each, at in self._read("owed", agency=agency, channel=channel)]
+    def owed(self, agency: str, channel: str, limit: int | None = None) -> list[tuple[str, datetime]]:
+        found = self._read("owed", agency=agency, channel=channel, limit=-1 if limit is None else limit)
+        return [(each, from_micros(at)) for each, at in found]
 
     def live_neighbour(self, agency: str, channel: str, since: datetime, not_id: str) -> str | None:
         found = self._read("live_neighbour", agency=agency, channel=channel, since=to_micros(since), not_id=not_id)
