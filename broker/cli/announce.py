@@ -14,7 +14,6 @@ import typer
 from broker.cli.client import Client, read_key
 from broker.cli.exits import Exit
 from broker.cli.following import decided, finished_well, follow
-from broker.cli.local import send_here
 from broker.cli.options import DEFAULT_URL, AnnouncementId, AsJson, ChannelName, Config, KeyFile, ServerUrl
 from broker.cli.show import announcement, console, previews, print_json, whisper
 from broker.cli.written import overrides, read_text, time_of
@@ -77,6 +76,8 @@ def send(
     rest = {"author": author, "language": language, "external_id": external_id, "replaces": replaces}
     said = {**words, **_given({**rest, **times})}
     if local:
+        from broker.cli.local import send_here  # a whole broker: only where it is needed
+
         return send_here(said, config, agency, idempotency_key, as_json)
     return asyncio.run(_send(said, idempotency_key or str(uuid4()), wait, server, key_file, as_json))
 

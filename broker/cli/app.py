@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from broker.cli import announce, channels, check, keys, look, sandbox, serve
+from broker.cli import announce, channels, keys, look, sandbox, server
 from broker.cli.demo import demo
 from broker.cli.exits import MEANINGS, Exit, as_problem, exit_of, told
 from broker.cli.show import print_json, whisper
@@ -26,7 +26,7 @@ Command = Callable[..., int]
 GROUPS: Mapping[str, tuple[Command, ...]] = {
     "Announcements": (announce.send, announce.preview, look.status, announce.withdraw, announce.resolve),
     "Channels": (channels.channels, channels.probe, channels.rehearse, channels.pause, channels.resume),
-    "Server": (serve.serve, check.check),
+    "Server": (server.serve, server.check),
     "Trying it out": (demo, sandbox.sandbox),
 }
 
@@ -46,7 +46,7 @@ def build() -> typer.Typer:
         for command in commands:
             app.command(rich_help_panel=panel)(command)
     _group(app, "key", "Make API keys.", new=keys.new)
-    _group(app, "config", "Look at the configuration.", show=check.show_config)
+    _group(app, "config", "Look at the configuration.", show=server.show_config)
     return app
 
 

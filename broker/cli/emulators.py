@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
@@ -73,3 +73,15 @@ async def emulated(
         ready = json.loads(await child.first_line())
         async with Emulators(ready["control"], ready["platforms"], child) as emulators:
             yield emulators
+
+
+def how_to_play(control: str, platforms: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Where the platforms are, and how to make them fail."""
+    width = max(map(len, platforms))
+    for name, platform in platforms.items():
+        yield f"  {name:{width}}  {next(iter(platform['base_urls'].values()))}"
+    name = "facebook" if "facebook" in platforms else next(iter(platforms))
+    yield f'\nBreak one:      curl -X POST {control}/{name}/faults -d \'{{"kind": "refused"}}\''
+    yield f"Make it well:   curl -X DELETE {control}/{name}/faults"
+    yield f"What it took:   curl {control}/{name}/log"
+    yield f"All it can do:  curl {control}/platforms      (faults of {name}: {', '.join(platforms[name]['faults'])})"

@@ -10,11 +10,10 @@ from typing import Annotated
 
 import typer
 
-from broker.cli.emulators import emulated
+from broker.cli.emulators import emulated, how_to_play
 from broker.cli.exits import Exit
 from broker.cli.options import AsJson
 from broker.cli.processes import until_told
-from broker.cli.serve import how_to_play
 from broker.cli.show import print_line
 
 

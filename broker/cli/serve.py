@@ -1,4 +1,4 @@
-"""`loa serve`: the broker with its HTTP API, until it is told to stop."""
+"""The broker with its HTTP API, until it is told to stop."""
 
 from __future__ import annotations
 
@@ -7,20 +7,17 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlsplit
-
-import typer
 
 from broker import logs
 from broker.api import Folder, Options, create_app, run_server
-from broker.cli.emulators import Emulators, emulated
+from broker.cli.emulators import Emulators, emulated, how_to_play
 from broker.cli.exits import Exit
 from broker.cli.keys import new_key
-from broker.cli.options import AsJson, Config
 from broker.cli.processes import at_eof
 from broker.cli.sandboxed import adapters_of, pointed_at, with_key, with_variables
 from broker.cli.show import print_line, whisper
@@ -32,16 +29,8 @@ from broker.wiring import open_broker
 Ready = Callable[[str], None]
 
 
-def serve(
-    config: Config = None,
-    sandbox: Annotated[
-        bool,
-        typer.Option("--sandbox", help="Emulated platforms for every channel; nothing leaves this machine or is kept."),
-    ] = False,
-    as_json: AsJson = False,
-    until_eof: Annotated[bool, typer.Option("--until-eof", hidden=True)] = False,
-) -> int:
-    """Run the broker and its HTTP API. SIGTERM or Ctrl-C lets what is under way finish."""
+def serve_configured(config: Path | None, sandbox: bool, as_json: bool, until_eof: bool) -> int:
+    """`loa serve`: reads the configuration, then serves until told to stop."""
     logs.configure(as_json=not sys.stderr.isatty(), level="warning" if sandbox and sys.stderr.isatty() else "info")
     configuration = load(config, os.environ, load_adapters())
     if sandbox:
@@ -138,15 +127,3 @@ def _say_sandboxed(url: str, key: str, emulators: Emulators, as_json: bool) -> N
     if not as_json:
         print(f"\n  export LOA_URL={url} LOA_KEY={key}\n  loa send --headline 'Tin thử' --body 'Chỉ là thử.' --wait\n")
         print("\n".join(how_to_play(emulators.control_url, emulators.platforms)), flush=True)
-
-
-def how_to_play(control: str, platforms: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """Where the platforms are, and how to make them fail."""
-    width = max(map(len, platforms))
-    for name, platform in platforms.items():
-        yield f"  {name:{width}}  {next(iter(platform['base_urls'].values()))}"
-    name = "facebook" if "facebook" in platforms else next(iter(platforms))
-    yield f'\nBreak one:      curl -X POST {control}/{name}/faults -d \'{{"kind": "refused"}}\''
-    yield f"Make it well:   curl -X DELETE {control}/{name}/faults"
-    yield f"What it took:   curl {control}/{name}/log"
-    yield f"All it can do:  curl {control}/platforms      (faults of {name}: {', '.join(platforms[name]['faults'])})"

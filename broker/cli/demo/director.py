@@ -171,8 +171,10 @@ class Director:
     async def _settled(self) -> Verdict:
         """As soon as it is right and can be believed, or what it is when its time is up."""
         until = self.elapsed + SETTLES_WITHIN
-        while not (await self.verdict()).ok and self.elapsed < until:
+        while (verdict := await self.verdict()).may_improve and self.elapsed < until:
             await self._clock.sleep(LOOK_EVERY)
+        if not verdict.ok:
+            return verdict
         await self._clock.sleep(SECOND_LOOK)
         return await self.verdict()
 

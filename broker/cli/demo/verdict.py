@@ -83,6 +83,11 @@ class Verdict:
     def ok(self) -> bool:
         return not self.wrong
 
+    @property
+    def may_improve(self) -> bool:
+        """Whether waiting can make it right: what was posted twice stays so."""
+        return not self.ok and not self.duplicates
+
     def to_json(self) -> dict[str, Any]:
         return {"ok": self.ok, **asdict(self)}
 

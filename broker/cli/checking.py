@@ -1,10 +1,11 @@
-"""`loa check`: what a configuration does and where it is weak, in words; `loa config show`: what is in force."""
+"""What a configuration does and where it is weak, in words; and every setting that is in force."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
@@ -12,12 +13,10 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from broker.cli.exits import Exit
-from broker.cli.options import AsJson, Config
 from broker.cli.show import console, print_json, table
 from broker.model import Goal, OnUnconfirmed, RoutePlan, Urgency
 from broker.rules.agency import Agency, ConfiguredChannel
 from broker.rules.catalogue import NAMES
-from broker.rules.health import Scope
 from broker.rules.routes import Route, countable
 from broker.rules.weak_points import WeakPoint, weak_points
 from broker.settings import Configuration, load, load_adapters, shown
@@ -31,8 +30,8 @@ UNCONFIRMED = {
 }
 
 
-def check(config: Config = None, as_json: AsJson = False) -> int:
-    """Check the configuration, and say in words what each route does and what it cannot do without."""
+def check_configured(config: Path | None, as_json: bool) -> int:
+    """`loa check`."""
     configuration = load(config, os.environ, load_adapters())
     findings = {key: finding(agency) for key, agency in configuration.agencies.items()}
     ok = not any(point["silent"] for f in findings.values() for r in f["routes"].values() for point in r["weak_points"])
@@ -43,14 +42,13 @@ def check(config: Config = None, as_json: AsJson = False) -> int:
     return Exit.OK if ok else Exit.NOT_REACHED
 
 
-def show_config(config: Config = None, as_json: AsJson = False) -> int:
-    """Print every setting in force, from the file, the environment and the defaults; secrets are masked."""
+def show_configured(config: Path | None, as_json: bool) -> int:
+    """`loa config show`."""
     configuration = load(config, os.environ, load_adapters())
     if as_json:
         print_json(shown(configuration))
     else:
-        for line in _written(shown(configuration), ()):
-            print(line)
+        print("\n".join(_written(shown(configuration), ())))
     return Exit.OK
 
 
@@ -229,6 +227,3 @@ def _money(channels: dict[str, dict[str, Any]]) -> str:
     """No adapter's probe costs money; what an announcement costs is said by channel."""
     costly = [f"{name} costs {c['cost']} an announcement" for name, c in channels.items() if c["cost"]]
     return f"free of charge; {listed(costly)}" if costly else "free of charge, as are announcements"
-
-
-__all__ = ["Scope", "check", "finding", "show_config"]
