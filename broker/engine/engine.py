@@ -24,7 +24,7 @@ from broker.engine.monitor import Monitor
 from broker.engine.pacer import REFILL, Pacer
 from broker.engine.switches import Point, Switches
 from broker.engine.writer import Lane, Writer
-from broker.model import Announcement, Case, Delivery, Event, Post, Role
+from broker.model import Announcement, Case, Delivery, Event, Post, Role, StepClass
 from broker.rules.agency import Agency
 from broker.rules.delivery import Policy
 from broker.rules.failover import give_up_late_copy, newest, policy_for
@@ -80,7 +80,13 @@ class Engine:
         self.lease = Lease(self.run_id, run.lease_until, self.clock)
         courier = Courier(self.lease, self.clock, gate_switch=self.switches.gate)
         self.monitor = Monitor(
-            self.stations, self.writer, courier, self.clock, self._health_changed, self._refuses_everything
+            self.stations,
+            self.writer,
+            courier,
+            self.clock,
+            self._health_changed,
+            self._refuses_everything,
+            sorted({w for agency in self.agencies.values() for w in agency.witnesses}),
         )
         self.dispatcher = Dispatcher(
             self.stations,
@@ -242,9 +248,10 @@ class Engine:
         self._aside(self._refill_now(key, pacer))
 
     async def _refill_now(self, key: str, pacer: Pacer) -> None:
-        """Finds deliveries that wait for this channel, by index; gives up late copies beyond the newest five first."""
+        """Finds deliveries that wait for this channel, by index; after an outage only the newest five late copies."""
         station = self.stations[key]
-        await self._give_up_old_copies(station.agency, station.name)
+        if pacer.recovers:
+            await self._give_up_old_copies(station.agency, station.name)
         refs = await self.call(self.store.due, station.agency, station.name, self.clock.now(), REFILL)
         await self._hold([r.announcement_id for r in refs if not self.dispatcher.holds(r.announcement_id)])
         for ref in refs:
@@ -261,8 +268,12 @@ class Engine:
             self.dispatcher.tell(announcement_id, lambda c, now: give_up_late_copy(c, channel, NEWEST_LATE_COPIES))
 
     def _health_changed(self, keys: set[str]) -> None:
+        cut_off = self.monitor.view.own_network_since is not None
         for key in keys:
             pacer = self.dispatcher.pacers[key]
+            pacer.held = cut_off and StepClass.NOTHING in (
+                s.after_uncertain for s in self.stations[key].channel.profile.steps
+            )
             pacer.health_changed(self.monitor.view.down.get(key))
         self.dispatcher.replan(keys)
         self.alerter.look()

@@ -111,6 +111,11 @@ class Pacer:
         self.pump()
 
     @property
+    def recovers(self) -> bool:
+        """Its channel is down, or was and is not yet at full speed: what waits for it may be late copies."""
+        return self.down is not None or self._clean_rounds is not None
+
+    @property
     def waiting(self) -> int:
         return sum(len(lane) for lane in self._lanes)
 

@@ -255,6 +255,8 @@ def _uncertain(d: Delivery, outcome: Uncertain, policy: Policy, now: datetime) -
     crashed = outcome.fault is Fault.CRASH
     reason = Reason("crash") if crashed else Reason("uncertain", {"detail": outcome.detail})
     step = step_class(d, policy.profile)
+    if step is StepClass.INVISIBLE and crashed:
+        return _to(d, S.DUE, reason, next_at=now)  # no failure of the platform's, and nothing can be public
     if step is StepClass.INVISIBLE:
         lost = Reason("unavailable", {"detail": outcome.detail, "tries": d.tries + 1})
         return _retry(d, lost, None, policy, now)

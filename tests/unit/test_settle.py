@@ -133,6 +133,12 @@ def test_a_lost_invisible_step_may_not_claim_that_something_was_posted():
     assert (after.reason.key, after.cause, after.tries) == ("unavailable", Cause.OUTAGE, 1)
 
 
+def test_our_own_crash_in_an_invisible_step_is_no_failure_of_the_platform():
+    crashed = Uncertain(Fault.CRASH, "the broker was stopped")
+    after = settle(delivery(S.SENDING), Verb.PUBLISH, crashed, policy(INVISIBLE), NOW)
+    assert (after.state, after.cause, after.tries, after.next_at) == (S.DUE, None, 0, NOW)
+
+
 def test_a_keyed_copy_that_may_be_out_is_tried_again_after_a_denial():
     how = policy(KEYED, key_lifetime=s(3600))
     denied = settle(begin(delivery(S.CHECKING), how, at(5)), Verb.PUBLISH, Denied("expired"), how, NOW)
