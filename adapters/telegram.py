@@ -206,4 +206,5 @@ class TelegramAdapter(AdapterBase):
     @cached_property
     def _wire(self) -> httpx.AsyncHTTPTransport:
         proxy = self._settings.proxy.get_secret_value() if self._settings.proxy else None
-        return httpx.AsyncHTTPTransport(proxy=proxy, retries=0)
+        needs_certificates = proxy is not None or not self._settings.base_url.startswith("http:")
+        return httpx.AsyncHTTPTransport(verify=needs_certificates, proxy=proxy, retries=0)
