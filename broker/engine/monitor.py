@@ -7,7 +7,7 @@ at once, from the channel itself and from one sibling of each domain it shares.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from broker.clock import Clock
 from broker.engine.channels import Stations
 from broker.engine.courier import Courier
+from broker.engine.witnesses import Witnesses, dial
 from broker.engine.writer import Lane, Writer
 from broker.model import Verb
 from broker.outcome import Finding, Rejected
@@ -55,7 +56,9 @@ class Monitor:
         clock: Clock,
         changed: Callable[[set[str]], None],
         refused: Callable[[str, tuple[str, ...]], None],
+        witnesses: Sequence[str] = (),
     ) -> None:
+        self._witnesses = Witnesses(witnesses, clock, self.look, dial)
         self._stations, self._writer, self._courier, self._clock = stations, writer, courier, clock
         self._changed, self._refused = changed, refused
         self._codec = TypeAdapter(ChannelHealth)
@@ -95,6 +98,8 @@ class Monitor:
         self._put(key, after)
         if _worth_storing(before, after):
             _ = self._writer.submit(SaveBreaker(key, self._codec.dump_python(after, mode="json")), Lane.OUTCOMES)
+        if seen.fault is not None and seen.fault.is_transport:
+            self._witnesses.ask()
         if seen.verdict in (Verdict.OUTAGE, Verdict.DENIED) and after.failures <= 1:
             self._ask_around(key)
         if is_open(before) and not is_open(after):
@@ -106,7 +111,7 @@ class Monitor:
 
     def look(self) -> None:
         """Derives the view anew and reports what changed."""
-        before, self.view = self.view, view(self._members, self._clock.now())
+        before, self.view = self.view, view(self._members, self._clock.now(), self._witnesses.silent)
         keys = {k for k in before.down.keys() | self.view.down.keys() if _shape(before, k) != _shape(self.view, k)}
         if before.own_network_since != self.view.own_network_since:
             keys |= self._members.keys()
@@ -133,7 +138,7 @@ class Monitor:
         tasks = [*self._probing.values(), *([self._loop] if self._loop else [])]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, self._witnesses.stop(), return_exceptions=True)
 
     async def probe(self, key: str) -> Finding:
         """Asks the platform now and takes the answer in; for people and programs that want to know."""

@@ -342,12 +342,15 @@ def siblings(key: str, members: Mapping[str, Member]) -> set[str]:
     return asked
 
 
-def view(members: Mapping[str, Member], now: datetime) -> View:
-    """What is down now. Two members that newly fail in a way that speaks about a domain take all its members down."""
+def view(members: Mapping[str, Member], now: datetime, witnesses_silent: bool | None = None) -> View:
+    """What is down now. Two members that newly fail in a way that speaks about a domain take all its members down.
+
+    `witnesses_silent`: what servers outside say of our own network; None when nobody was asked.
+    """
     failing = [m for m in members.values() if _is_failing(m.health, now)]
     if not failing:
         return View()
-    own_since = _own_network(members.values(), failing)
+    own_since = _own_network(members.values(), failing, witnesses_silent)
     if own_since is not None:
         failing_themselves = {m.key: m for m in failing if not _is_silent(m.health)}
         return View(_downs(failing_themselves, {}, now), own_since)
@@ -437,11 +440,13 @@ def _answered(group: Iterable[Member], since: datetime) -> bool:
     return any(m.health.answered_at is not None and m.health.answered_at > since for m in group)
 
 
-def _own_network(members: Iterable[Member], failing: list[Member]) -> datetime | None:
+def _own_network(members: Iterable[Member], failing: list[Member], witnesses_silent: bool | None) -> datetime | None:
     """Since when our own network seems to be the one that is down; None if anybody outside answers."""
+    if witnesses_silent is False:
+        return None
     outside = [m for m in members if not m.profile.own]
     silent = _newly_together([m for m in failing if not m.profile.own and _is_silent(m.health)])
-    if len({m.profile.operator for m in silent}) < SILENT_OPERATORS:
+    if len({m.profile.operator for m in silent}) < (1 if witnesses_silent else SILENT_OPERATORS):
         return None
     since = min(m.health.failing_since for m in silent if m.health.failing_since)
     return None if _answered(outside, since) else since
