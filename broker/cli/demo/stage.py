@@ -20,7 +20,6 @@ from broker.cli.emulators import Emulators, emulated
 from broker.cli.keys import new_key
 from broker.cli.processes import Child, running
 from broker.cli.sandboxed import adapter_of, adapters_of, pointed_at, variable, with_key
-from broker.errors import ConfigError
 from broker.model import Goal, Role, StepClass, Urgency
 from broker.rules.agency import Agency
 from broker.settings import Configuration, load, load_adapters
@@ -118,12 +117,8 @@ def clean_environment() -> dict[str, str]:
 
 
 def example() -> Path:
-    """The configuration that users copy: beside the package when installed, else at the top of the source."""
-    for place in (files("broker") / CONFIG, files("broker").joinpath("..", CONFIG)):
-        path = Path(str(place))
-        if path.is_file():
-            return path
-    raise ConfigError([f"{CONFIG}: is not where it was installed; install Loa anew"])
+    """The configuration that users copy: it comes with the package."""
+    return Path(str(files("broker") / CONFIG))
 
 
 @asynccontextmanager
