@@ -189,6 +189,7 @@ class ZaloEmulator(HttpEmulator):
             title=given["title"],
             status=status,
         )
+        post.posted_at += self.ready_after  # readers see it once it is processed
         post.listed_at += self.ready_after
         return post.id
 
