@@ -12,7 +12,7 @@ import structlog
 from aiohttp import web
 
 from broker.api import files, openapi
-from broker.api.doorman import Doorman
+from broker.api.doorman import Doorman, Visitor
 from broker.api.face import FACE, AnyOperation, Call, Face, Options
 from broker.api.operations import OPERATIONS
 from broker.api.problems import problem_of
@@ -26,6 +26,7 @@ log = structlog.get_logger("loa.api")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+_VISITOR = web.RequestKey("VISITOR", Visitor)
 _QUIET = frozenset({"healthz", "readyz", "metrics"})
 
 
@@ -44,7 +45,7 @@ def create_app(
         doorman=Doorman(broker.agencies.values(), clock, options.proxies),
         metrics=Metrics(broker),
         clock=clock,
-        rng=rng or random.SystemRandom(),
+        rng=rng or random.Random(),
         options=options,
         document=openapi.document(OPERATIONS, _version()),
     )
@@ -71,7 +72,9 @@ def _handler(operation: AnyOperation) -> Handler:
 
     async def handle(request: web.Request) -> web.StreamResponse:
         face = request.app[FACE]
-        visitor = face.doorman.admit(request, operation.scope) if operation.scope else None
+        visitor = None
+        if operation.scope:
+            visitor = request[_VISITOR] = face.doorman.admit(request, operation.scope)
         query = read_query(request, operation.query)
         options = face.options
         body = None
@@ -127,7 +130,12 @@ def _count(request: web.Request, response: web.StreamResponse, face: Face, began
             status=response.status,
             ms=round(seconds * 1000, 1),
             request_id=request_id,
+            **_who(request.get(_VISITOR)),
         )
+
+
+def _who(visitor: Visitor | None) -> dict[str, str]:
+    return {"agency": visitor.agency, "key": visitor.key.name} if visitor else {}
 
 
 def _log_bug(error: Exception, request_id: str) -> None:

@@ -75,6 +75,8 @@ async def _raw(request: web.Request, limit: int, within: float) -> bytes:
                     _too_large(limit)
     except TimeoutError:
         raise refused("too_slow", f"The body did not arrive within {within:g} s.") from None
+    except web.RequestPayloadError:
+        raise refused("bad_request", "The body's chunks are broken.") from None
     return bytes(body)
 
 

@@ -146,6 +146,16 @@ async def test_what_is_no_http_gets_a_problem(room, sent):
     assert FULL[TIN] not in json.dumps(problem)
 
 
+async def test_a_caller_that_leaves_in_the_middle_is_no_bug(room):
+    with structlog.testing.capture_logs() as logs:
+        async with link(room.server) as (reader, writer):
+            writer.write(f"{POST}{JSON}Content-Length: 100\r\nExpect: 100-continue\r\n\r\n".encode())
+            await reader.readuntil(b"100 Continue\r\n\r\n")
+            writer.write(b'{"headline": ')
+        await room.get("/healthz", key=None)
+    assert [one["event"] for one in logs if one["log_level"] == "error"] == []
+
+
 async def test_a_thousand_idle_and_slow_callers_hold_up_nobody(room):
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < 4000:
