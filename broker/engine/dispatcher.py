@@ -490,7 +490,7 @@ def _numbered(case: Case, notes: tuple[Event, ...]) -> Case:
 def _changes(before: Case, after: Case) -> tuple[Change, ...]:
     """The deliveries that differ, each guarded by the state and attempt it had."""
     return tuple(
-        Change(delivery, was.state, was.attempt)
+        Change.of(was, delivery)
         for name, delivery in after.deliveries.items()
         if delivery is not (was := before.deliveries[name]) and delivery != was
     )

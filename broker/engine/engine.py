@@ -262,10 +262,15 @@ class Engine:
     async def _give_up_old_copies(self, agency: str, channel: str) -> None:
         owed = await self.call(self.store.owed, agency, channel)
         kept = newest(owed, NEWEST_LATE_COPIES)
-        old = [i for i, _ in owed if i not in kept][: 2 * CLAIM]
-        await self._hold([i for i in old if not self.dispatcher.holds(i)])
-        for announcement_id in old:
-            self.dispatcher.tell(announcement_id, lambda c, now: give_up_late_copy(c, channel, NEWEST_LATE_COPIES))
+        old = [i for i, _ in owed if i not in kept]
+        for start in range(0, len(old), CLAIM):
+            some = old[start : start + CLAIM]
+            if self.dispatcher.room < CLAIM:
+                self.dispatcher.evict(CLAIM)
+            await self._hold([i for i in some if not self.dispatcher.holds(i)])
+            for announcement_id in some:
+                self.dispatcher.tell(announcement_id, lambda c, now: give_up_late_copy(c, channel, NEWEST_LATE_COPIES))
+            await self.clock.sleep(0)
 
     def _health_changed(self, keys: set[str]) -> None:
         cut_off = self.monitor.view.own_network_since is not None

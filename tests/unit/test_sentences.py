@@ -42,6 +42,7 @@ EVERYTHING = {
     "url": "https://t.me/tin/812",
     "what": "meta",
     "why": "denied",
+    "references": "TVD-7QK2F9",
     "written_at": SINCE,
 }
 
