@@ -218,6 +218,20 @@ def test_one_code_on_three_announcements_in_a_row_means_that_it_refuses_everythi
     assert not is_open(after(everything, (60, Verb.PUBLISH, UP)))
 
 
+def test_an_operator_is_not_blamed_for_a_channel_that_refuses_everything():
+    """Not even if that channel had a blip of another kind some time before."""
+    known = seen(EVERYONE, (0, "facebook", ERROR_500), (1, "facebook", UP))
+    for name in ("a1", "a2", "a3"):
+        said = evidence(Verb.PUBLISH, Rejected("368"), name)
+        assert said is not None
+        facebook = known["tvd/facebook"]
+        known["tvd/facebook"] = replace(facebook, health=observe(facebook.health, said, META, at(500)))
+    known = seen(known.values(), (510, "threads", ERROR_500))
+    found = view(known, at(510))
+    assert downs(found) == {"facebook": (Scope.CHANNEL, "tvd/facebook")}
+    assert found.down["tvd/facebook"].cause is Cause.CONTENT
+
+
 def test_a_throttle_slows_the_channel():
     assert posted((1, Throttled(s(30)))).slow_until == at(31)
 
@@ -380,6 +394,11 @@ def test_two_logins_shut_out_within_a_minute_are_an_outage_of_the_operator():
     apart = seen(EVERYONE, (0, "facebook", EXPIRED), (60.001, "threads", EXPIRED))
     assert downs(view(apart, at(61))).keys() == {"facebook", "threads"}
     assert view(apart, at(61)).down["tvd/facebook"].cause is Cause.ACCOUNT
+
+
+def test_channels_without_a_shared_login_have_one_each():
+    known = seen(EVERYONE, (0, "instagram", EXPIRED), (1, "threads", EXPIRED))
+    assert downs(view(known, at(1))) == META_DOWN
 
 
 def test_one_login_alone_is_never_an_outage_of_the_operator():

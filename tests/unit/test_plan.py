@@ -206,6 +206,11 @@ def test_rule_2_a_channel_that_already_carries_it_serves_by_its_own_copy():
     assert starts(having(in_trouble, zalo=S.FAILED), 2) == {"tiktok"}
 
 
+def test_rule_2_a_copy_under_way_on_an_operator_that_failed_is_not_waited_for():
+    case = breaking(post_to=("facebook", "threads"), stand_ins={"facebook": ("threads", "tiktok")})
+    assert starts(having(case, facebook={"tries": 2}, threads=S.SENDING), 2) == {"tiktok"}
+
+
 def test_rule_2_a_live_copy_serves_wherever_it_stands_in_the_order():
     case = breaking(stand_ins={"facebook": ("tiktok", "threads")})
     assert starts(having(case, facebook=S.FAILED, threads=S.LIVE), 2) == set()
@@ -342,6 +347,8 @@ def test_rule_3_stand_ins_go_before_reserve_and_domestic_ones_first_when_one_is_
     case = having(accepted(plan_of_it), facebook=S.LIVE, youtube={"state": S.SENDING, "started_at": at(25)})
     assert starts(case, 30) == {"zalo_push"}
     assert starts(having(case, zalo_push=S.FAILED), 30) == {"email"}
+    both_missing = having(accepted(route(post_to=("facebook",), stand_ins={"facebook": ("tiktok", "zalo_push")})))
+    assert starts(having(both_missing, facebook=S.LIVE), 30) == {"zalo_push"}
     nobody_at_home = replace_plan(case, goal=Goal(3, 0, s(60)))
     assert starts(nobody_at_home, 30) == {"tiktok"}
 
@@ -383,6 +390,12 @@ def test_rule_3_slow_channels_are_started_last_and_do_not_count():
     slow = tuned(email={"usual": s(600)})
     assert starts(only("email", "sms", goal=Goal(1, 0, s(60))), 30, channels=slow) == {"sms"}
     assert starts(only("email", "sms", goal=Goal(2, 0, s(60))), 30, channels=slow) == {"email", "sms"}
+
+
+def test_rule_3_slow_channels_do_not_stop_the_search():
+    slow = tuned(email={"usual": s(600)}, sms={"usual": s(600)})
+    case = planned(only("email", "sms", goal=Goal(1, 0, s(60))), 30, channels=slow)
+    assert states(case)["email"] is states(case)["sms"] is S.DUE
 
 
 def test_rule_3_a_channel_that_is_down_is_not_started_and_a_half_open_one_does_not_count():
@@ -556,6 +569,12 @@ def test_a_wanted_repeat_that_is_withdrawn_is_not_called_unsent():
     repeat = accepted(route(post_to=("telegram",), stand_ins={}, reserve=(), on_unconfirmed=REPEAT, goal=NO_RESERVE))
     case = having(repeat, telegram={"first_sent_at": at(1), "attempt": 1, "repeats": 1})
     assert states(planned(withdrawn(case), 11))["telegram"] is S.UNCONFIRMED
+
+
+def test_hours_of_silence_are_settled_in_one_decision():
+    invisible = tuned(zalo={"steps": (Step("create", StepClass.INVISIBLE),)})
+    silent = having(accepted(), zalo={"state": S.SENDING, "sent_at": at(1), "next_at": at(46)})
+    assert states(planned(silent, 4 * 3600, channels=invisible))["zalo"] is S.EXPIRED
 
 
 def test_what_expires_before_start_by_starts_nothing_afterwards():
