@@ -139,6 +139,40 @@ async def test_what_is_ours_cannot_be_set(room, name):
     assert (answer.status, [one["path"] for one in answer.json["errors"]]) == (422, [name])
 
 
+NAUGHTY: list[object] = [
+    *(None, True, 0, -1, 2**63, 1e308, "", " ", "0", "null", "a" * 400, "\x01", "\x7f", "\u2028", "\ufeffa", "\ufffe"),
+    *(
+        "../../etc/passwd",
+        "'; DROP TABLE announcement; --",
+        "<script>alert(1)</script>",
+        "{{7*7}}",
+        "%s%n",
+        "$(reboot)",
+    ),
+    *(
+        "a\r\nBcc: b@tin.example",
+        "=1+1",
+        "\x1b[31m",
+        "👩‍👩‍👧‍👦" * 20,
+        "e" + "\u0301" * 300,
+        "\U000e0001",
+        "﷽" * 50,
+        "ﬀ",
+    ),
+    *([], {}, [[]], [None], {"": ""}, {"a": None}, {"partner": {"a": "b"}}, ["a"] * 5, {"en": {"headline": "a"}}),
+    *("2030-01-01T00:00:00Z", "2030-02-30T00:00:00Z", "9999-12-31T23:59:59Z", "http://[::1", "http://a@b:c/", "//a"),
+]
+
+
+@pytest.mark.parametrize("name", Submission.model_fields)
+async def test_whatever_a_field_holds_is_answered_properly(room, name):
+    for value in NAUGHTY:
+        answer = await room.post("/v1/announcements/preview", {**NEWS, "route": "quick", name: value})
+        assert answer.status in (200, 422), (value, answer.status)
+        if answer.status == 422:
+            assert all(one["path"].partition(".")[0] == name for one in answer.json["errors"]), (value, answer.json)
+
+
 @pytest.mark.parametrize(
     "headers",
     [
