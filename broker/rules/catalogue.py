@@ -103,6 +103,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "may have been posted: the broker was stopped while this was being sent",
         "có thể đã đăng: hệ thống bị dừng trong lúc đang gửi",
     ),
+    "interrupted": (
+        "interrupted before anything was public: it goes on",
+        "bị gián đoạn khi chưa có gì hiển thị: tiếp tục đăng",
+    ),
     "checking_list": (
         "may have been posted: we look for it there and send nothing again[ before {until}]",
         "có thể đã đăng: đang tìm trên kênh, không gửi lại[ trước {until}]",

@@ -253,13 +253,13 @@ def _spread(d: Delivery) -> float:
 
 def _uncertain(d: Delivery, outcome: Uncertain, policy: Policy, now: datetime) -> Delivery:
     crashed = outcome.fault is Fault.CRASH
-    reason = Reason("crash") if crashed else Reason("uncertain", {"detail": outcome.detail})
     step = step_class(d, policy.profile)
     if step is StepClass.INVISIBLE and crashed:
-        return _to(d, S.DUE, reason, next_at=now)  # no failure of the platform's, and nothing can be public
+        return _to(d, S.DUE, Reason("interrupted"), next_at=now)  # the platform did not fail, and nothing is public
     if step is StepClass.INVISIBLE:
         lost = Reason("unavailable", {"detail": outcome.detail, "tries": d.tries + 1})
         return _retry(d, lost, None, policy, now)
+    reason = Reason("crash") if crashed else Reason("uncertain", {"detail": outcome.detail})
     d = replace(d, first_sent_at=d.first_sent_at or d.sent_at or now, uncertain_at=now, tries=d.tries + 1)
     match step:
         case StepClass.KEYED:

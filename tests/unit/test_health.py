@@ -477,6 +477,16 @@ def test_rule_5_who_failed_for_another_reason_stays_down():
     assert downs(found) == {"threads": (Scope.CHANNEL, "tvd/threads")}
 
 
+def test_rule_5_witnesses_decide_where_there_are_too_few_operators():
+    one = seen(EVERYONE, *((n, "facebook", REFUSED) for n in (0, 1)))
+    assert view(one, at(1), witnesses_silent=True).own_network_since == T0
+    assert view(one, at(1), witnesses_silent=False).own_network_since is None
+    answered = seen(one.values(), (2, "zalo", UP))
+    assert view(answered, at(2), witnesses_silent=True).own_network_since is None
+    all_silent = seen(EVERYONE, *((n, name, REFUSED) for n in (0, 1) for name in (*INTERNATIONAL, "zalo")))
+    assert view(all_silent, at(1), witnesses_silent=False).own_network_since is None
+
+
 # who is asked
 
 

@@ -1,6 +1,8 @@
 """`settle`: every row of the tables in docs/states.md, what time alone does, and what holds for any answer at all."""
 
+import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -137,6 +139,13 @@ def test_our_own_crash_in_an_invisible_step_is_no_failure_of_the_platform():
     crashed = Uncertain(Fault.CRASH, "the broker was stopped")
     after = settle(delivery(S.SENDING), Verb.PUBLISH, crashed, policy(INVISIBLE), NOW)
     assert (after.state, after.cause, after.tries, after.next_at) == (S.DUE, None, 0, NOW)
+
+
+def test_a_crash_in_an_invisible_step_is_no_failure_and_hides_nothing():
+    crash = Uncertain(Fault.CRASH, "the broker was stopped")
+    after = settle(delivery(S.SENDING, tries=1), Verb.PUBLISH, crash, policy(INVISIBLE), NOW)
+    assert after.reason is not None
+    assert (after.reason.key, after.cause, after.tries, after.next_at) == ("interrupted", None, 1, NOW)
 
 
 def test_a_keyed_copy_that_may_be_out_is_tried_again_after_a_denial():
@@ -423,6 +432,15 @@ def test_an_answer_about_something_else_shows_no_copy(verb: Verb):
     for state in State:
         d = delivery(state)
         assert settle(d, verb, LIVE, policy(), NOW) == d
+
+
+DIAGRAM = re.compile(r"^    (\w+) --> (\w+)$", re.MULTILINE)
+
+
+def test_the_diagram_in_the_docs_shows_the_allowed_moves():
+    page = (Path(__file__).resolve().parents[2] / "docs/states.md").read_text(encoding="utf-8")
+    shown = [(State(a), State(b)) for a, b in DIAGRAM.findall(page)]
+    assert sorted(shown) == sorted((a, b) for a, targets in MOVES.items() for b in targets)
 
 
 # any answer at all
