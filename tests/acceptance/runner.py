@@ -1,0 +1,151 @@
+"""`loa serve` as a test process: the same code, with a way to die at a named point and switches to sabotage it.
+
+    LOA_CRASH_AT=intent.durable:3     SIGKILL when that point is passed for the third time
+    LOA_SLOW_COMMIT=0.2               every commit takes that many seconds
+    LOA_SABOTAGE=hasty,gate           see SABOTAGE and ADAPTERS
+
+Production never reads these: they are read here, and handed to the composition root.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import adapters.facebook
+import adapters.smtp
+import adapters.telegram
+import adapters.threads
+import adapters.webhook
+import adapters.zalo  # noqa: F401 - imported once by the process that all test processes are forked from
+from broker import logs
+from broker.cli.serve import run, serve_until_stopped
+from broker.contract import Adapter, Job, Registry
+from broker.engine.switches import Point, Switches
+from broker.outcome import Absent, Fault, Finding, NotSeen, Outcome, Unavailable, Uncertain
+from broker.settings import load, load_adapters
+
+SABOTAGE: Mapping[str, Mapping[str, Any]] = {
+    "gate": {"gate": False},
+    "crash_is_due": {"crash_is_checking": False},
+    "acknowledge_first": {"acknowledge_first": True},
+    "synchronous_off": {"synchronous": "OFF"},
+}
+"""Switches of the broker itself; each must turn a test red (tests/sabotage.py)."""
+
+
+def hasty(adapter: type[Adapter]) -> type[Adapter]:
+    """Takes a lost answer for a failure, and so repeats on a timeout."""
+
+    class Hasty(adapter):  # type: ignore[misc,valid-type]  # a class of any adapter
+        async def publish(self, job: Job) -> Outcome | Absent:
+            outcome: Outcome | Absent = await super().publish(job)
+            return Unavailable(Fault.SERVER, "no answer") if isinstance(outcome, Uncertain) else outcome
+
+    return Hasty
+
+
+def blind(adapter: type[Adapter]) -> type[Adapter]:
+    """Reads nothing back: whatever is looked for is not there."""
+
+    class Blind(adapter):  # type: ignore[misc,valid-type]
+        async def find(self, job: Job) -> Finding:
+            return NotSeen(datetime(2000, 1, 1, tzinfo=UTC))
+
+    return Blind
+
+
+def rash(adapter: type[Adapter]) -> type[Adapter]:
+    """Takes a list without our post for a proof that it is not there."""
+
+    class Rash(adapter):  # type: ignore[misc,valid-type]
+        async def find(self, job: Job) -> Finding:
+            found: Finding = await super().find(job)
+            return Absent() if isinstance(found, NotSeen) else found
+
+    return Rash
+
+
+ADAPTERS: Mapping[str, Callable[[type[Adapter]], type[Adapter]]] = {"hasty": hasty, "blind": blind, "rash": rash}
+"""The same for adapters."""
+
+
+@dataclass(slots=True)
+class Hook:
+    """Ends the process when one point is passed for the n-th time, and makes commits slow."""
+
+    point: str
+    n: int
+    commit_s: float
+    _passed: Counter[str] = field(default_factory=Counter)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self, point: Point) -> None:
+        if point is Point.BATCH_TAKEN and self.commit_s:
+            time.sleep(self.commit_s)
+        with self._lock:
+            self._passed[point] += 1
+            if point == self.point and self._passed[point] == self.n:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def switches(environment: Mapping[str, str]) -> Switches:
+    changed: dict[str, Any] = {}
+    for name in _sabotage(environment):
+        changed |= SABOTAGE.get(name, {})
+    point, _, n = environment.get("LOA_CRASH_AT", "").partition(":")
+    assert not point or Point(point)
+    commit_s = float(environment.get("LOA_SLOW_COMMIT") or 0)
+    return Switches(**changed, at=Hook(point, int(n or 1), commit_s))
+
+
+def registry(environment: Mapping[str, str]) -> Registry:
+    found = load_adapters()
+    for name in _sabotage(environment):
+        if name in ADAPTERS:
+            found = {key: ADAPTERS[name](found[key]) for key in found}
+    return found
+
+
+def _sabotage(environment: Mapping[str, str]) -> list[str]:
+    names = [name for name in environment.get("LOA_SABOTAGE", "").split(",") if name]
+    if unknown := set(names) - SABOTAGE.keys() - ADAPTERS.keys():
+        raise ValueError(f"unknown sabotage: {', '.join(sorted(unknown))}")
+    return names
+
+
+def serve(config: str) -> int:
+    """Serves until it is stopped or dies."""
+    test_only = {"LOA_CRASH_AT", "LOA_SABOTAGE", "LOA_SLOW_COMMIT"}
+    settings = {key: value for key, value in os.environ.items() if key not in test_only}
+    logs.configure(as_json=True, level="info")
+    configuration = load(Path(config), settings, registry(os.environ))
+    return run(serve_until_stopped(configuration, lambda url: print(url, flush=True), switches=switches(os.environ)))
+
+
+def forked(config: str, environment: Mapping[str, str], log: str) -> None:
+    """What a forked process does: its own words go to `log`."""
+    words = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(words, 1)
+    os.dup2(words, 2)
+    os.environ.update(environment)
+    sys.exit(serve(config))
+
+
+FORKS = get_context("forkserver")
+"""Forks from a process that has imported everything: a life costs tens of milliseconds instead of a second."""
+FORKS.set_forkserver_preload([__name__ if __name__ != "__main__" else "tests.acceptance.runner"])
+
+
+if __name__ == "__main__":
+    sys.exit(serve(sys.argv[1]))
