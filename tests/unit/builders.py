@@ -115,8 +115,8 @@ def route(**changes: Any) -> RoutePlan:
     return RoutePlan(**(fields | changes))
 
 
-def accepted(plan: RoutePlan | None = None, *, announcement: Mapping[str, Any] | None = None, **draft: Any) -> Case:
-    """A case as the broker accepts it at T0: `post_to` due, everything else standing by."""
+def accepted(plan: RoutePlan | None = None, *, accepted_at: datetime = T0, **draft: Any) -> Case:
+    """A case as the broker accepts it: `post_to` due, everything else standing by."""
     plan = plan or route()
     said = Draft(headline="Cầu Long Biên tạm đóng", body="Từ 22 giờ.", **draft)
     of_it = Announcement(
@@ -125,8 +125,7 @@ def accepted(plan: RoutePlan | None = None, *, announcement: Mapping[str, Any] |
         reference="TVD-7QK2F9",
         draft=said,
         plan=plan,
-        accepted_at=T0,
-        **(announcement or {}),
+        accepted_at=accepted_at,
     )
     return Case(of_it, {d.channel: d for d in _deliveries(of_it)})
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -29,9 +30,11 @@ from broker.outcome import (
 )
 from broker.rules.delivery import MOVES, begin, settle, verb_for
 from broker.rules.failover import give_up_late_copy, is_class_c, newest, plan, policy_for
-from broker.rules.health import Scope, View
+from broker.rules.health import ChannelHealth, Member, Scope, View, evidence, observe, view
+from broker.rules.sentences import sentence
 from broker.rules.standing import Channels, events, reach
 from tests.unit.builders import (
+    AGENCY,
     META_DOWN,
     NEWSROOM,
     T0,
@@ -48,6 +51,7 @@ from tests.unit.builders import (
 )
 
 S = State
+HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 WAIT, REPEAT = OnUnconfirmed.WAIT, OnUnconfirmed.REPEAT
 NO_RESERVE = Goal(0, 0, s(60))
 
@@ -705,6 +709,54 @@ def test_is_class_c_also_where_read_back_is_not_offered():
     assert is_class_c(zalo, mute["zalo"])
     assert not is_class_c(zalo, NEWSROOM["zalo"])
     assert is_class_c(zalo, NEWSROOM["telegram"])
+
+
+# the worked example of docs/failover.md
+
+META = ("facebook", "instagram", "threads")
+
+
+def probed(members: dict[str, Member], seconds: float, outcome: Finding, *names: str) -> dict[str, Member]:
+    said = evidence(Verb.PROBE, outcome)
+    assert said is not None
+    old = [members[NEWSROOM[name].key] for name in names]
+    return members | {m.key: replace(m, health=observe(m.health, said, m.profile, at(seconds))) for m in old}
+
+
+def test_5_march_2024():
+    """T0 is 22:58:00, the announcement comes six minutes later."""
+    members = {c.key: Member(c.key, AGENCY, c.profile, ChannelHealth()) for c in NEWSROOM.values()}
+    refused = Unavailable(Fault.CONNECT, "connection refused")
+    members = probed(members, 0, refused, "facebook")
+    assert view(members, at(0)).down == {}
+    members = probed(members, 1, refused, "facebook", "instagram")
+    meta_down = view(members, at(1))
+    assert set(meta_down.down) == {NEWSROOM[name].key for name in META}
+
+    case = accepted(accepted_at=at(360))
+    now = planned(case, 360, meta_down)
+    assert started(case, now) == {"zalo_push"}
+    assert sentence(said(now, "zalo_push"), HANOI, channel="zalo_push")["en"] == (
+        "Meta is down since 22:58 (Facebook and Instagram): Threads passed over, zalo_push carries it for Facebook"
+    )
+    assert said(now, "facebook").key == said(now, "instagram").key == "parked_down"
+    assert states(now)["threads"] is S.STANDBY
+
+    now = planned(having(now, site=S.LIVE, zalo_push=S.LIVE), 361, meta_down)
+    now = planned(having(now, zalo=S.LIVE), 363, meta_down)
+    assert now.announcement.met_at is None
+    now = planned(having(now, youtube=S.LIVE), 365, meta_down)
+    assert now.announcement.met_at == at(365)
+    assert {name for name, state in states(now).items() if state is S.SKIPPED} == {"email", "sms", "tiktok"}
+    assert said(planned(now, 960, meta_down), "threads").key == "start_by_over"
+
+    back = 93 * 60
+    members = probed(members, back, Live("me"), *META)
+    assert view(members, at(back)) == UP
+    owed = planned(planned(now, 960, meta_down), back, UP)
+    assert {name for name, state in states(owed).items() if state is S.DUE} == {"facebook", "instagram"}
+    done = planned(having(owed, facebook=S.LIVE, instagram=S.LIVE), back + 5)
+    assert (done.announcement.complete, done.announcement.late) == (True, False)
 
 
 # any case at any time
