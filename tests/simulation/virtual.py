@@ -1,63 +1,230 @@
 """An event loop whose time jumps to the next timer whenever every task waits: hours of outage in milliseconds.
 
-The real selector is only polled, never waited on, so nothing that runs here may use sockets or threads.
+On it run *processes*: everything that a process schedules is known by its context, so a process can be killed between
+any two steps (nothing of it runs any more, not even its `finally`) and frozen (it runs on where it stood, later).
+There are no sockets and no threads, so nothing but the seed decides what happens next.
 """
 
 from __future__ import annotations
 
 import asyncio
-import selectors
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import Context, ContextVar, copy_context
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 START = datetime(2024, 3, 5, 14, 0, tzinfo=UTC)
+SPINS = 20_000
+"""So many rounds of the loop at one and the same time are a bug, not work."""
 
 
 class Stuck(AssertionError):
-    """Every task waits and no timer is set: without a bug this cannot happen before the run is over."""
+    """Nothing is left to happen, or nothing but the same again: without a bug neither can be."""
 
 
-class _JumpingSelector(selectors.DefaultSelector):
-    """Instead of waiting, moves the loop's time forward by what it would have waited."""
+class Gone(ConnectionError):
+    """The process that was asked is not there (any more): whoever asked knows nothing of what became of it."""
 
-    loop: VirtualLoop
+
+class Process:
+    """What a crash takes away and a freeze holds up: all callbacks that were scheduled from inside."""
+
+    def __init__(self, name: str, loop: VirtualLoop) -> None:
+        self.name, self._loop = name, loop
+        self.steps = 0
+        self.dies_at_step: int | None = None
+        self.is_dead = self.is_frozen = False
+        self.on_death: Callable[[], None] = lambda: None
+        self.on_lost: Callable[[], None] = lambda: None
+        self._held_up: list[_Step] = []
+        self._asked: dict[asyncio.Future[Any], None] = {}
+        self._context = copy_context()
+        self._context.run(PROCESS.set, self)
+
+    @property
+    def is_up(self) -> bool:
+        return not (self.is_dead or self.is_frozen)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Runs `work` inside the process."""
+        return self._loop.create_task(work, context=self._context.copy())
+
+    async def ask(self, work: Coroutine[Any, Any, T]) -> T:
+        """What `work`, done inside, answers to the outside. Raises `Gone` if the process dies before it does."""
+        if self.is_dead:
+            work.close()
+            raise Gone(self.name)
+        answer: asyncio.Future[T] = self._loop.create_future()
+        self._asked[answer] = None
+        self.run(work).add_done_callback(lambda task: _hand_on(task, answer))
+        try:
+            return await answer
+        finally:
+            self._asked.pop(answer)
+
+    def die(self) -> None:
+        """As `kill -9`: no callback of it runs any more. Its requests that left are on their way all the same."""
+        if not self.is_dead:
+            self.is_dead = True
+            self._held_up.clear()
+            for answer in self._asked:
+                if not answer.done():
+                    answer.set_exception(Gone(self.name))
+            with outside():
+                self.on_death()
+
+    def freeze(self) -> None:
+        self.is_frozen = True
+
+    def thaw(self) -> None:
+        self.is_frozen = False
+        held_up, self._held_up = self._held_up, []
+        for step in held_up:
+            self._loop.call_again(step)
+
+    def step(self, step: _Step) -> None:
+        if self.is_dead:
+            return
+        if self.is_frozen:
+            self._held_up.append(step)
+            return
+        self.steps += 1
+        step.callback(*step.args)
+        if self.steps == self.dies_at_step:
+            self.die()
+
+
+PROCESS: ContextVar[Process | None] = ContextVar("process", default=None)
+
+
+@contextmanager
+def outside() -> Iterator[None]:
+    """What is scheduled in here belongs to no process: it happens whatever becomes of them."""
+    token = PROCESS.set(None)
+    try:
+        yield
+    finally:
+        PROCESS.reset(token)
+
+
+class _Step:
+    """One scheduled callback of a process."""
+
+    __slots__ = ("args", "callback", "context", "handle", "process")
+    handle: asyncio.Handle
+
+    def __init__(self, process: Process, callback: Callable[..., object], args: tuple[Any, ...], c: Context) -> None:
+        self.process, self.callback, self.args, self.context = process, callback, args, c
+
+    def __call__(self) -> None:
+        if not self.handle.cancelled():
+            self.process.step(self)
+
+
+class _Jumps:
+    """In the place of a selector: instead of waiting, it moves the loop's time."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        self._loop = loop
+        self._rounds = 0
 
     def select(self, timeout: float | None = None) -> list[Any]:
-        ready = super().select(0)
-        if ready or timeout == 0:
-            return ready
-        if timeout is None:
+        if timeout == 0:
+            self._rounds += 1
+            if self._rounds > SPINS:
+                raise Stuck(f"time stands still at {self._loop.time():.3f} s: something spins")
+        elif timeout is None:
             raise Stuck("nothing is left to happen")
-        self.loop.jump(timeout)
-        return ready
+        else:
+            self._rounds = 0
+            self._loop.jump(timeout)
+        return []
 
 
-class VirtualLoop(asyncio.SelectorEventLoop):
+class VirtualLoop(asyncio.BaseEventLoop):
     """A loop with a time of its own, which starts at 0 and only jumps."""
 
     def __init__(self) -> None:
-        selector = _JumpingSelector()
-        self._virtual = 0.0
-        selector.loop = self
-        super().__init__(selector)
+        super().__init__()
+        self._now = 0.0
+        self.is_over = False
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._selector = _Jumps(self)
 
     def time(self) -> float:
-        return self._virtual
+        return self._now
 
     def jump(self, seconds: float) -> None:
-        self._virtual += seconds
+        self._now += seconds
+
+    def create_task(self, *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
+        """Keeps the task, so that what the dead leave behind is not collected, and so ended, in the middle of a run."""
+        task = super().create_task(*args, **kwargs)
+        self._tasks.append(task)
+        return task
+
+    def call_soon(  # type: ignore[override]  # typeshed knows callbacks by their arguments
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        context = copy_context() if context is None else context
+        if self.is_over:
+            return asyncio.Handle(callback, args, self, context)
+        if (process := context.get(PROCESS)) is None:
+            return super().call_soon(callback, *args, context=context)
+        step = _Step(process, callback, args, context)
+        step.handle = super().call_soon(step, context=context)
+        return step.handle
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        context = copy_context() if context is None else context
+        if self.is_over:
+            return asyncio.TimerHandle(when, callback, args, self, context)
+        if (process := context.get(PROCESS)) is None:
+            return super().call_at(when, callback, *args, context=context)
+        step = _Step(process, callback, args, context)
+        step.handle = handle = super().call_at(when, step, context=context)
+        return handle
+
+    def call_again(self, step: _Step) -> None:
+        super().call_soon(step, context=step.context)
+
+    def end(self) -> None:
+        """Tasks that are left, those of the dead too, end without another step."""
+        self.is_over = True
+        for task in self._tasks:
+            if not task.done():
+                task._log_destroy_pending = False  # type: ignore[attr-defined]  # the only way to let it go in silence
+                with suppress(RuntimeError):
+                    task.get_coro().close()
+
+    def _process_events(self, events: list[Any]) -> None:
+        """There are none: nothing here waits for the world."""
+
+    def _write_to_self(self) -> None:
+        """Nothing wakes this loop from another thread."""
+
+
+def _hand_on(task: asyncio.Task[T], answer: asyncio.Future[T]) -> None:
+    if answer.done() or task.cancelled():
+        return
+    if (error := task.exception()) is not None:
+        answer.set_exception(error)
+    else:
+        answer.set_result(task.result())
 
 
 class VirtualClock:
-    """The clock of one simulated machine."""
+    """One machine's clock: `ahead` of the true time by a constant, as its wall clock was when it was started."""
 
-    def __init__(self, loop: VirtualLoop, start: datetime = START) -> None:
-        self._loop, self._start = loop, start
+    def __init__(self, loop: VirtualLoop, ahead: timedelta = timedelta(0)) -> None:
+        self._loop, self._zero = loop, START + ahead
 
     def now(self) -> datetime:
-        return self._start + timedelta(seconds=self._loop.time())
+        return self._zero + timedelta(seconds=self._loop.time())
 
     def monotonic(self) -> float:
         return self._loop.time()
@@ -72,14 +239,6 @@ def run_virtual(main: Coroutine[Any, Any, T], loop: VirtualLoop) -> T:
     try:
         return loop.run_until_complete(main)
     finally:
-        _cancel_the_rest(loop)
+        loop.end()
         asyncio.set_event_loop(None)
         loop.close()
-
-
-def _cancel_the_rest(loop: VirtualLoop) -> None:
-    rest = asyncio.all_tasks(loop)
-    for task in rest:
-        task.cancel()
-    if rest:
-        loop.run_until_complete(asyncio.gather(*rest, return_exceptions=True))

@@ -1,0 +1,312 @@
+"""What must be true of every run, judged by the platforms' logs and by what clients were told.
+
+The store is asked only for what it claims: its claims are held against the logs.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from broker.model import RESTING, Case, Delivery, OnUnconfirmed, Role, RoutePlan, State, Verb
+from tests.simulation.platforms import Copy, Platform, Spell, Trouble
+from tests.simulation.simulation import Errand, Outcome
+from tests.simulation.timeline import Timeline
+from tests.simulation.virtual import START
+from tests.simulation.worlds import ChannelSpec, Kind
+
+S, T = State, Trouble
+NEWEST = 5
+TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that must not be: which oracle turned red, and where."""
+
+    oracle: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.oracle}: {self.what}"
+
+
+def judge(outcome: Outcome) -> list[Finding]:
+    """Everything that is wrong with this run."""
+    if outcome.stuck:
+        return [Finding("stuck", outcome.stuck), *Judge(outcome).bugs()]
+    return list(Judge(outcome).all())
+
+
+class Judge:
+    """Holds one run's claims against its logs."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self._o = outcome
+        self._world = outcome.world
+        self._specs = {spec.name: spec for spec in outcome.world.channels}
+        self._times = Timeline(outcome)
+        self._copies: dict[tuple[str, str], list[Copy]] = defaultdict(list)
+        for platform in outcome.platforms.values():
+            for copy in platform.copies:
+                self._copies[platform.name, copy.announcement_id].append(copy)
+
+    def all(self) -> Iterator[Finding]:
+        yield from self.bugs()
+        yield from self.lost()
+        yield from self.doubled_announcements()
+        yield from self.false_live()
+        yield from self.hidden()
+        yield from self.duplicates()
+        yield from self.sent_after_the_end()
+        yield from self.sent_by_the_ended()
+        yield from self.tried_in_vain()
+        yield from self.too_fast()
+        yield from self.goal_missed()
+        yield from self.not_owed()
+        yield from self.too_many_late_copies()
+
+    # nothing is lost
+
+    def bugs(self) -> Iterator[Finding]:
+        for bug in self._o.bugs:
+            yield Finding("bug", bug)
+
+    def lost(self) -> Iterator[Finding]:
+        """What a client was told is accepted is there, and everything of it rests."""
+        for errand in self._o.errands:
+            if errand.accepted is not None and errand.accepted.id not in self._o.cases:
+                yield Finding("lost", f"#{errand.submission.number} {errand.accepted.reference} was accepted")
+        for case in self._o.cases.values():
+            for d in case.deliveries.values():
+                if d.state not in RESTING or d.next_at is not None or case.announcement.closed_at is None:
+                    yield Finding("lost", f"{_name(case, d)} is {d.state.value} in the end")
+
+    def doubled_announcements(self) -> Iterator[Finding]:
+        """However often a client asks: one announcement."""
+        for headline, times in Counter(c.announcement.draft.headline for c in self._o.cases.values()).items():
+            if times > 1:
+                yield Finding("doubled", f"{headline}: {times} announcements")
+
+    # the status tells the truth
+
+    def false_live(self) -> Iterator[Finding]:
+        """What is called live was public; what was dropped or taken away is found when it is looked for."""
+        for case, d, spec in self._deliveries():
+            if d.state is not S.LIVE:
+                continue
+            copies = self._copies[spec.name, d.announcement_id]
+            if any(c.public_at and (c.removed_at is None or self._unseen(c, spec)) for c in copies):
+                continue
+            if Verb.FIND in spec.profile.abilities and not self._times.nobody_to_ask(spec, d):
+                was = "removed" if any(c.public_at for c in copies) else "never there"
+                yield Finding("false live", f"{_name(case, d)} was {was}")
+        for at, run, announcement_id, channel in self._times.live_events():
+            if not self._was_public(channel, announcement_id, at):
+                yield Finding("false live", f"{run} calls {announcement_id} live on {channel} at {at:.1f}")
+
+    def _unseen(self, copy: Copy, spec: ChannelSpec) -> bool:
+        """Taken away after the last look: nobody promised to find it."""
+        looked_until = spec.profile.look_back or timedelta(0)
+        assert copy.public_at is not None
+        assert copy.removed_at is not None
+        return copy.removed_by_us or copy.removed_at > copy.public_at + looked_until
+
+    def _was_public(self, channel: str, announcement_id: str, at: float) -> bool:
+        then = START + timedelta(seconds=at)
+        if any(c.public_at and c.public_at <= then for c in self._copies[channel, announcement_id]):
+            return True
+        return any(i == announcement_id for i, _ in self._o.platforms[channel].dropped)
+
+    def hidden(self) -> Iterator[Finding]:
+        """What is called not out is not to be seen."""
+        for case, d, spec in self._deliveries():
+            if d.state in (S.LIVE, S.UNCONFIRMED):
+                continue
+            for copy in self._copies[spec.name, d.announcement_id]:
+                if copy.public_at and copy.removed_at is None and not self._times.came_too_late(copy, spec):
+                    yield Finding(
+                        "hidden copy", f"{_name(case, d)} is called {d.state.value}, {copy.platform_id} is out"
+                    )
+
+    # nothing twice
+
+    def duplicates(self) -> Iterator[Finding]:
+        """One copy; on a list one, or a second that is reported; nobody to ask: never repeated on our own."""
+        for (channel, announcement_id), copies in self._copies.items():
+            spec, case = self._specs[channel], self._o.cases.get(announcement_id)
+            if len(copies) < 2 or case is None:
+                continue
+            most = 1
+            if spec.kind is Kind.NOTHING and case.announcement.plan.on_unconfirmed is OnUnconfirmed.REPEAT:
+                most = 2
+            if len(copies) > most and not self._is_reported(case, channel, copies):
+                what = f"{case.announcement.reference} {channel}: {[c.platform_id for c in copies]}"
+                yield Finding("silent duplicate", f"{what} ({spec.kind.value})")
+
+    def _is_reported(self, case: Case, channel: str, copies: list[Copy]) -> bool:
+        if self._specs[channel].kind not in (Kind.LIST, Kind.MODERATED, Kind.PREPARED_LIST):
+            return False
+        reasons = {e.reason.key for e in self._o.events[case.announcement.id] if e.channel == channel and e.reason}
+        return bool(reasons & {"two_copies", "uncounted"}) or sum(c.removed_at is None for c in copies) < 2
+
+    # nothing behind the desk's back
+
+    def sent_after_the_end(self) -> Iterator[Finding]:
+        """Nothing leaves that was withdrawn, replaced or has expired."""
+        ends = dict(self._ends())
+        for platform in self._o.platforms.values():
+            for left in platform.left:
+                end = ends.get(left.announcement_id)
+                if left.verb is Verb.PUBLISH and left.is_visible and end and left.at > end[0]:
+                    late = (left.at - end[0]).total_seconds()
+                    yield Finding(end[1], f"{left.announcement_id} on {platform.name}, {late:.3f} s late")
+
+    def _ends(self) -> Iterator[tuple[str, tuple[datetime, str]]]:
+        for errand in self._o.errands:
+            accepted, submission = errand.accepted, errand.submission
+            if accepted is not None and errand.withdrawn_at is not None:
+                yield accepted.id, (errand.withdrawn_at, "sent after withdrawal")
+            if accepted is not None and "replaces" in errand.body and errand.accepted_at is not None:
+                old = next(e.accepted for e in self._o.errands if _is(e, errand.body["replaces"]))
+                if old is not None:
+                    yield old.id, (errand.accepted_at, f"sent after #{submission.number} replaced it")
+
+    def sent_by_the_ended(self) -> Iterator[Finding]:
+        """No byte leaves a run that is over."""
+        for platform in self._o.platforms.values():
+            for left in platform.left:
+                if (end := self._o.ended.get(left.run)) and left.at > end:
+                    yield Finding("sent without a lease", f"{left.run} {left.verb.value} on {platform.name}")
+
+    # pace
+
+    def tried_in_vain(self) -> Iterator[Finding]:
+        """Nothing is attempted where all is known to be down; three tries a delivery elsewhere, then it waits."""
+        for name, platform in self._o.platforms.items():
+            for spell in platform.spells:
+                known_at = self._times.known_at(self._specs[name], spell)
+                vain = [b for b in platform.begun if known_at is not None and known_at < b[0] < spell.until]
+                if vain:
+                    yield Finding("attempt on a dead channel", f"{name} {spell.trouble.value} {vain[0]}")
+                yield from self._tried_too_often(platform, spell)
+
+    def _tried_too_often(self, platform: Platform, spell: Spell) -> Iterator[Finding]:
+        if spell.trouble not in (T.REFUSED, T.HANGS, T.HTML_500, T.POSTS_FAIL):
+            return
+        trials = 3 if spell.trouble is T.POSTS_FAIL else 1
+        tries = Counter(i for at, _, i in platform.begun if spell.since <= at < spell.until)
+        for announcement_id, times in tries.items():
+            if times > TRIES + trials + len(self._o.lives) - 1:
+                yield Finding("too many tries", f"{times} of {announcement_id} on {platform.name}, {spell}")
+
+    def too_fast(self) -> Iterator[Finding]:
+        """Never more attempts in any second than the channel takes, and none before the time a platform asked for."""
+        for name, platform in self._o.platforms.items():
+            profile = self._specs[name].profile
+            most, span = max(1, int(profile.rate_per_s)), max(1.0, 1 / profile.rate_per_s)
+            times = [at for at, _, _ in platform.begun]
+            for first, last in zip(times, times[most:], strict=False):
+                if last - first < span - 0.001:
+                    yield Finding("too fast", f"{name}: {most + 1} attempts in {last - first:.3f} s")
+                    break
+
+    # readers get it
+
+    def goal_missed(self) -> Iterator[Finding]:
+        """Wherever enough channels worked, readers got it."""
+        for errand, case in self._accepted():
+            plan = self._plan(errand)
+            able = [self._specs[n] for n in _channels(plan) if self._times.works_for(self._specs[n], case)]
+            if not _reaches(able, plan) or not self._times.could_act(case):
+                continue
+            got = [s for s in self._specs.values() if any(c.public_at for c in self._copies[s.name, errand_id(errand)])]
+            if not _reaches(got, plan):
+                names = [s.name for s in able]
+                yield Finding("goal missed", f"{case.announcement.reference} although {names} worked")
+
+    def not_owed(self) -> Iterator[Finding]:
+        """A `post_to` channel that came back in time got its copy."""
+        for _, case in self._accepted():
+            for d in case.deliveries.values():
+                spec = self._specs[d.channel]
+                if (
+                    d.role is not Role.POST_TO
+                    or d.state in (S.LIVE, S.REMOVED)
+                    or not self._times.came_back(spec, case)
+                ):
+                    continue
+                given_up = d.reason is not None and d.reason.key in ("newest_five", "refused")
+                if not given_up and not (d.state is S.UNCONFIRMED and self._times.may_be_unconfirmed(spec, d)):
+                    why = d.reason.key if d.reason else ""
+                    yield Finding("owed copy missing", f"{_name(case, d)} is {d.state.value} ({why})")
+
+    def too_many_late_copies(self) -> Iterator[Finding]:
+        """After an outage the newest five at most, of those that readers have elsewhere."""
+        for name, platform in self._o.platforms.items():
+            for spell in platform.spells:
+                known_at = self._times.known_at(self._specs[name], spell)
+                if known_at is None:
+                    continue
+                late = [c for c in platform.copies if self._is_late(c, known_at, spell)]
+                if len(late) > NEWEST:
+                    yield Finding("too many late copies", f"{len(late)} on {name} after {spell}")
+
+    def _is_late(self, copy: Copy, known_at: float, spell: Spell) -> bool:
+        case = self._o.cases.get(copy.announcement_id)
+        if case is None:
+            return False
+        base, back = self._times.true(case, case.announcement.base_at), START + timedelta(seconds=spell.until)
+        elsewhere = any(
+            c.public_at and c.public_at < back
+            for (_, i), copies in self._copies.items()
+            if i == copy.announcement_id
+            for c in copies
+        )
+        return START + timedelta(seconds=known_at) < base and copy.made_at >= back and base < back and elsewhere
+
+    # small helpers
+
+    def _deliveries(self) -> Iterator[tuple[Case, Delivery, ChannelSpec]]:
+        for case in self._o.cases.values():
+            for delivery in case.deliveries.values():
+                yield case, delivery, self._specs[delivery.channel]
+
+    def _accepted(self) -> Iterator[tuple[Errand, Case]]:
+        """Announcements that nobody took back, with what became of them."""
+        replaced = {e.body["replaces"] for e in self._o.errands if "replaces" in e.body}
+        for errand in self._o.errands:
+            accepted = errand.accepted
+            if accepted is None or accepted.id not in self._o.cases or accepted.reference in replaced:
+                continue
+            if errand.submission.withdrawn_after is None and errand.submission.expires_after is None:
+                yield errand, self._o.cases[accepted.id]
+
+    def _plan(self, errand: Errand) -> RoutePlan:
+        return self._world.plan(errand.submission)
+
+
+def errand_id(errand: Errand) -> str:
+    return errand.accepted.id if errand.accepted else ""
+
+
+def _is(errand: Errand, reference: str) -> bool:
+    return errand.accepted is not None and errand.accepted.reference == reference
+
+
+def _channels(plan: RoutePlan) -> list[str]:
+    stand_ins = [name for names in plan.stand_ins.values() for name in names]
+    return list(dict.fromkeys((*plan.post_to, *stand_ins, *plan.reserve)))
+
+
+def _reaches(specs: list[ChannelSpec], plan: RoutePlan) -> bool:
+    counting = [s for s in specs if s.counts]
+    operators = {s.profile.operator for s in counting}
+    domestic = {s.profile.operator for s in counting if s.domestic}
+    return len(operators) >= plan.goal.operators and len(domestic) >= plan.goal.domestic
+
+
+def _name(case: Case, d: Delivery) -> str:
+    return f"{case.announcement.reference} on {d.channel}"
