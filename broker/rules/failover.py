@@ -32,6 +32,7 @@ from broker.rules.timing import useful_until as useful_until
 S = State
 UNDER_WAY = frozenset({S.DUE, S.SENDING, S.PENDING, S.CHECKING, S.UNCONFIRMED})
 """States of a delivery that is being waited for, as long as it is in no trouble."""
+STILL = RESTING | {S.STANDBY}
 BREADTH = (Scope.CHANNEL, Scope.HOST, Scope.LOGIN, Scope.PATH, Scope.OPERATOR)
 
 
@@ -64,6 +65,8 @@ def _settled_by_time(case: Case, delivery: Delivery, channels: Channels, now: da
     channel = channels.get(delivery.channel)
     if channel is None:
         return _without_channel(delivery)
+    if delivery.state in STILL:
+        return delivery
     policy = policy_for(case.announcement, delivery, channel)
     while (moved := by_time(delivery, policy, now)) is not delivery:
         delivery = moved
@@ -243,14 +246,15 @@ class _Walk:
 
     def release(self) -> None:
         """Lets go of what need not be sent any more; what waits for its channel says so."""
+        changed = []
         for d in self.case.deliveries.values():
             if d.state is S.STANDBY and (why := self.why_not_started(d)):
-                self.case = _with(self.case, (_rest(d, S.SKIPPED, why),))
+                changed.append(_rest(d, S.SKIPPED, why))
             elif d.state is S.DUE and (why := self.why_not_sent(d)):
-                policy = policy_for(self.announcement, d, self.channels[d.channel])
-                self.case = _with(self.case, (ended(d, S.SKIPPED, why, policy),))
+                changed.append(ended(d, S.SKIPPED, why, policy_for(self.announcement, d, self.channels[d.channel])))
             elif d.state is S.DUE:
-                self.case = _with(self.case, (self.parked(d),))
+                changed.append(self.parked(d))
+        self.case = _with(self.case, changed)
 
     def why_not_started(self, d: Delivery) -> Reason | None:
         served = [self.case.deliveries[name] for name in d.serves if name in self.case.deliveries]

@@ -64,13 +64,14 @@ def _moments(d: Delivery, announcement: Announcement, channels: Channels, now: d
         return
     if d.next_at is not None:
         yield d.next_at if d.state in (S.DUE, S.SENDING) else _ahead(d.next_at, now)
+    if d.state in RESTING or d.state is S.STANDBY:
+        return
     limit = time_limit(d, policy_for(announcement, d, channels[d.channel]))
     if limit is not None:
         yield limit
-    if d.state not in RESTING | {S.STANDBY}:
-        wait = announcement.plan.stand_in_after
-        yield begun_at(announcement, d) + wait
-        yield begun_at(announcement, d) + max(wait, channels[d.channel].profile.usual)
+    wait, begun = announcement.plan.stand_in_after, begun_at(announcement, d)
+    yield begun + wait
+    yield begun + max(wait, channels[d.channel].profile.usual)
 
 
 def _ahead(at: datetime, now: datetime) -> datetime:
