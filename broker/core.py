@@ -79,9 +79,12 @@ class Broker:
 
     # announcements
 
-    async def announce(self, agency: str, body: Body, *, idempotency_key: str | None = None) -> Receipt:
+    async def announce(
+        self, agency: str, body: Body, *, idempotency_key: str | None = None, by: str | None = None
+    ) -> Receipt:
         """Accepts one announcement: when this returns it is durable and will be carried out.
 
+        `by`: name of the key it came with, for the record.
         Raises `InvalidInput` with field paths, `Conflict` for a used key or external id with another body,
         `Overloaded` or `StoreFull` when nothing more can be taken in.
         """
@@ -90,7 +93,7 @@ class Broker:
         if idempotency_key is not None and (known := await self._known(agency, idempotency_key)) is not None:
             return await self._repeated(agency, *known, digest=digest)
         replaced = await self._replaced(agency, draft)
-        case = await self._case(agency, draft)
+        case = await self._case(agency, draft, by)
         record = IdempotencyRecord(idempotency_key, digest) if idempotency_key is not None else None
         result, accepted = await self.engine.dispatcher.accept(case, record)
         match result:
@@ -98,7 +101,7 @@ class Broker:
                 await self._replace(replaced, accepted)
                 return Receipt(self._report(accepted))
             case Exists(by="reference"):
-                return await self.announce(agency, body, idempotency_key=idempotency_key)
+                return await self.announce(agency, body, idempotency_key=idempotency_key, by=by)
             case Exists(announcement_id, same_body, by):
                 return await self._existing(agency, announcement_id, same_body, by)
             case Broken(error):
@@ -153,12 +156,13 @@ class Broker:
             if not self._followers[announcement_id]:
                 del self._followers[announcement_id]
 
-    async def withdraw(self, agency: str, any_id: str, *, because: str | None = None) -> AnnouncementReport:
+    async def withdraw(
+        self, agency: str, any_id: str, *, because: str | None = None, by: str | None = None
+    ) -> AnnouncementReport:
         """Ends every unsent copy in one commit; what is live is deleted where the platform lets us."""
         announcement_id = await self._id(agency, any_id)
-        entry = InboxEntry(
-            announcement_id=announcement_id, channel=None, attempt=None, kind=WITHDRAWAL, payload={"because": because}
-        )
+        said = {"because": because, "by": by}
+        entry = InboxEntry(announcement_id=announcement_id, channel=None, attempt=None, kind=WITHDRAWAL, payload=said)
         await self._settle_entry(entry)
         return await self.get(agency, announcement_id)
 
@@ -225,17 +229,17 @@ class Broker:
 
     # building a case
 
-    async def _case(self, agency: str, draft: Draft) -> Case:
+    async def _case(self, agency: str, draft: Draft, by: str | None) -> Case:
         plan = self._agency(agency).route_plan(draft.route, draft.urgency)
         _known_overrides(draft, plan)
-        announcement = self._announcement(agency, draft, plan)
+        announcement = self._announcement(agency, draft, plan, by)
         deliveries = {
             name: self._delivery(announcement, name, role, serves, position)
             for position, (name, role, serves) in enumerate(_roles(plan))
         }
         return Case(announcement, deliveries)
 
-    def _announcement(self, agency: str, draft: Draft, plan: RoutePlan) -> Announcement:
+    def _announcement(self, agency: str, draft: Draft, plan: RoutePlan, by: str | None = None) -> Announcement:
         now = self._clock.now()
         return Announcement(
             id=new_id(now, self._rng),
@@ -244,6 +248,7 @@ class Broker:
             draft=draft,
             plan=plan,
             accepted_at=now,
+            accepted_from=by,
             owner=self.engine.run_id,
             epoch=1,
         )

@@ -247,6 +247,8 @@ class Announcement:
     draft: Draft
     plan: RoutePlan
     accepted_at: datetime
+    accepted_from: str | None = None
+    """Name of the key it came with; None from a program that holds the broker itself."""
     status: Status = Status.OPEN
     complete: bool = False
     """Every `post_to` channel is live."""
@@ -255,6 +257,7 @@ class Announcement:
     """The goal was missed or met after its time."""
     withdrawn_at: datetime | None = None
     withdrawn_because: str | None = None
+    withdrawn_by: str | None = None
     replaced_by: str | None = None
     closed_at: datetime | None = None
     owner: str | None = None

@@ -30,7 +30,7 @@ async def announce(call: Call[DryRunQuery, AnnouncementBody]) -> web.Response:
     key = _idempotency_key(call.request)
     if call.query.dry_run or call.body.dry_run:
         return said(await _previews(call, call.body))
-    receipt = await call.broker.announce(call.agency, call.body, idempotency_key=key)
+    receipt = await call.broker.announce(call.agency, call.body, idempotency_key=key, by=call.key_name)
     headers = {"Location": f"/v1/announcements/{receipt.report.id}"}
     if receipt.repeated:
         headers["Idempotency-Replayed"] = "true"
@@ -60,18 +60,19 @@ async def list_events(call: Call[AfterQuery, None]) -> web.StreamResponse:
 
 
 async def withdraw(call: Call[NoQuery, WithdrawalBody]) -> web.Response:
-    return said(await call.broker.withdraw(call.agency, call.path("announcement"), because=call.body.because))
+    any_id, because = call.path("announcement"), call.body.because
+    return said(await call.broker.withdraw(call.agency, any_id, because=because, by=call.key_name))
 
 
 async def resolve(call: Call[NoQuery, ResolutionBody]) -> web.Response:
-    given, visitor = call.body, call.visitor
+    given = call.body
     report = await call.broker.resolve(
         call.agency,
         call.path("announcement"),
         call.path("channel"),
         live=given.live,
         url=given.url,
-        by=given.by or (visitor.key.name if visitor else "desk"),
+        by=given.by or call.key_name,
         send_again=given.send_again,
     )
     return said(report)

@@ -114,6 +114,11 @@ class Call(Generic[Q, B]):
         assert self.visitor is not None, "an open operation belongs to no agency"
         return self.visitor.agency
 
+    @property
+    def key_name(self) -> str:
+        assert self.visitor is not None, "an open operation is called with no key"
+        return self.visitor.key.name
+
     def path(self, name: str) -> str:
         """A part of the path. Raises `NotFound` for text that nothing stored can have."""
         part = self.request.match_info[name]

@@ -58,8 +58,9 @@ def alter_for(entry: InboxEntry, policies: Policies) -> Callable[[Case, datetime
 def withdrawn(case: Case, payload: Mapping[str, Any], now: datetime) -> Case:
     if case.announcement.withdrawn_at is not None:
         return case
-    because = payload.get("because") or None
-    return Case(replace(case.announcement, withdrawn_at=now, withdrawn_because=because), case.deliveries)
+    why, who = payload.get("because") or None, payload.get("by") or None
+    taken_back = replace(case.announcement, withdrawn_at=now, withdrawn_because=why, withdrawn_by=who)
+    return Case(taken_back, case.deliveries)
 
 
 def _changed(entry: InboxEntry, delivery: Delivery, policy: Policy, now: datetime) -> Delivery:

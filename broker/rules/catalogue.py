@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 SENTENCES: Mapping[str, tuple[str, str]] = {
     # why a channel starts, waits or is passed over
-    "accepted": ("accepted", "đã nhận"),
+    "accepted": ("accepted[ from {by}]", "đã nhận[ từ {by}]"),
     "start_post": ("every announcement of this route goes here", "mọi thông báo của tuyến này đều đăng ở đây"),
     "start_stand_in_down": (
         (
@@ -65,7 +65,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "no late copy: after an outage only the newest five are made",
         "không đăng bù: sau sự cố chỉ đăng bù năm tin mới nhất",
     ),
-    "withdrawn": ("withdrawn[: {because}]", "đã rút[: {because}]"),
+    "withdrawn": ("withdrawn[ by {by}][: {because}]", "đã rút[ bởi {by}][: {because}]"),
     "replaced": ("replaced[ by {by}]", "đã được thay[ bằng {by}]"),
     # what a platform answered
     "denied": (

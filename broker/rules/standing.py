@@ -93,6 +93,10 @@ def _tells(was: Delivery | None, now: Delivery) -> bool:
     return was.state is not now.state or was.reason != now.reason
 
 
+def _named(**args: str | None) -> dict[str, str]:
+    return {name: value for name, value in args.items() if value}
+
+
 def events(before: Case, after: Case, now: datetime) -> tuple[Event, ...]:
     """Every change of course between two states of a case, numbered on from the last, with the delivery's reason."""
     a, b = before.announcement, after.announcement
@@ -102,14 +106,15 @@ def events(before: Case, after: Case, now: datetime) -> tuple[Event, ...]:
         if _tells(before.deliveries.get(name), d)
     ]
     if not before.deliveries:
-        found.insert(0, ("accepted", None, Reason("accepted")))
+        found.insert(0, ("accepted", None, Reason("accepted", _named(by=b.accepted_from))))
     if b.met_at and not a.met_at:
         took = round((b.met_at - b.base_at).total_seconds(), 3)
         found.append(("goal_met", None, Reason("goal_met", {"seconds": took})))
     if b.late and not a.late and not b.met_at:
         found.append(("goal_missed", None, Reason("goal_missed", {"by": b.goal_by.isoformat()})))
     if b.withdrawn_at and not a.withdrawn_at:
-        found.append(("withdrawn", None, Reason("withdrawn", {"because": b.withdrawn_because or ""})))
+        who_and_why = _named(by=b.withdrawn_by, because=b.withdrawn_because)
+        found.append(("withdrawn", None, Reason("withdrawn", who_and_why)))
     if b.status is not a.status:
         found.append(("status", None, Reason(f"status_{b.status.value}")))
     return tuple(
