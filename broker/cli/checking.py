@@ -17,6 +17,7 @@ from broker.cli.show import console, print_json, table
 from broker.model import Goal, OnUnconfirmed, RoutePlan, Urgency
 from broker.rules.agency import Agency, ConfiguredChannel
 from broker.rules.catalogue import NAMES
+from broker.rules.health import Scope
 from broker.rules.routes import Route, countable
 from broker.rules.weak_points import WeakPoint, weak_points
 from broker.settings import Configuration, load, load_adapters, shown
@@ -107,8 +108,8 @@ def _point(point: WeakPoint, goal: Goal) -> dict[str, Any]:
         effect = "nothing is left that readers at home can open, but the own site"
     else:
         effect = f"the goal ({goal_in_words(goal)}) is out of reach"
-    what = f"{point.scope.value} {name_of(point.name)} ({listed(point.channels)})"
-    told = f"without the {what}: {effect}"
+    what = name_of(point.name) if point.scope is Scope.PATH else f"the {point.scope.value} {name_of(point.name)}"
+    told = f"without {what} ({listed(point.channels)}): {effect}"
     names = {"scope": point.scope.value, "name": point.name, "channels": list(point.channels)}
     return {**names, "silent": point.silent, "says": told}
 

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import aiohttp
 
 from broker.cli.exits import Unreachable
-from broker.errors import FieldProblem, InvalidInput, RequestError, Unauthorised
+from broker.errors import FieldProblem, InvalidInput, LoaError, RequestError, Unauthorised
 
 TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5)
 STREAM = aiohttp.ClientTimeout(total=None, connect=5, sock_read=60)
@@ -139,7 +139,7 @@ class Client:
                 f"{self.url} did not answer ({type(error).__name__}): see the log of `loa serve`."
             ) from None
         if response.status >= 400:
-            raise _problem(response.status, text)
+            raise self._problem(response.status, text)
         return self._parsed(text)
 
     def _unreachable(self, error: Exception) -> Unreachable:
@@ -152,7 +152,19 @@ class Client:
         try:
             return json.loads(text)
         except ValueError:
-            raise Unreachable(f"{self.url} answers, but is no Loa server: correct --server or LOA_URL.") from None
+            raise self._stranger() from None
+
+    def _stranger(self) -> Unreachable:
+        return Unreachable(f"{self.url} answers, but is no Loa server: correct --server or LOA_URL.")
+
+    def _problem(self, status: int, text: str) -> LoaError:
+        """`application/problem+json` as the error it tells of."""
+        try:
+            said = json.loads(text)
+            fields = [FieldProblem(one["path"], one["problem"]) for one in said["errors"]]
+            return RequestError(str(said["detail"]), *fields, code=str(said["code"]), status=status)
+        except (ValueError, TypeError, KeyError):
+            return self._stranger()
 
     async def _stream(self, path: str, after: int) -> AsyncIterator[dict[str, Any]]:
         """Server-sent events; an empty one says that no more will come."""
@@ -161,7 +173,7 @@ class Client:
         try:
             async with self._session.get(f"{self.url}/v1{path}", headers=headers, timeout=STREAM) as response:
                 if response.status >= 400:
-                    raise _problem(response.status, await response.text())
+                    raise self._problem(response.status, await response.text())
                 async for line in response.content:
                     if line.startswith(b"data:"):
                         yield json.loads(line[5:])
@@ -173,14 +185,3 @@ class Client:
 
 def _part(text: str) -> str:
     return quote(text, safe="")
-
-
-def _problem(status: int, text: str) -> RequestError:
-    """`application/problem+json` as the error it tells of."""
-    try:
-        said = json.loads(text)
-        fields = [FieldProblem(one["path"], one["problem"]) for one in said.get("errors", ())]
-        detail = said.get("detail") or said["title"]
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return RequestError(f"The server answered {status} without saying why: is it `loa serve`?", status=status)
-    return RequestError(str(detail), *fields, code=said.get("code"), status=status)

@@ -22,8 +22,12 @@ class Source(Protocol):
     async def announcement(self, any_id: str) -> dict[str, Any]: ...
 
 
-def never(report: Report) -> bool:
-    return False
+MOVING = frozenset({"standby", "due", "sending", "pending", "checking"})
+
+
+def settled(report: Report) -> bool:
+    """Every channel has come to rest."""
+    return not any(d["state"] in MOVING for d in report["deliveries"])
 
 
 def decided(report: Report) -> bool:
@@ -90,6 +94,3 @@ class _Table:
 
     def show(self, report: Report, since: Mapping[str, str], event: Mapping[str, Any]) -> None:
         self._live.update(announcement(report, since), refresh=True)
-
-
-__all__ = ["Source", "decided", "finished_well", "follow", "never"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from broker.cli.exits import Exit
-from broker.cli.following import finished_well, follow, never
+from broker.cli.following import finished_well, follow, settled
 from broker.cli.processes import until_told
 from broker.cli.show import announcement, console, print_json, whisper
 from broker.core import Broker
@@ -58,7 +58,7 @@ async def _send(
         here = Here(broker, agency)
         receipt = await broker.announce(agency, body, idempotency_key=key)
         whisper(f"{receipt.report.reference} is accepted: from now on nothing loses it.")
-        watching = follow(here, receipt.report.id, never, on=sys.stderr, quiet=as_json)
+        watching = follow(here, receipt.report.id, settled, on=sys.stderr, quiet=as_json)
         if await until_told(watching) is None:
             whisper(
                 "Stopped before everything was settled: the next `loa serve` or `loa send --local` goes on with it."

@@ -11,7 +11,7 @@ import typer
 
 from broker.cli.client import Client, read_key
 from broker.cli.exits import Exit
-from broker.cli.following import follow, never
+from broker.cli.following import follow, settled
 from broker.cli.options import DEFAULT_URL, AsJson, KeyFile, ServerUrl
 from broker.cli.show import announcement, announcements, console, print_json
 from broker.errors import InvalidInput
@@ -23,7 +23,7 @@ def status(
     announcement_id: Annotated[
         str | None, typer.Argument(metavar="[ID]", help="Else the newest announcements.")
     ] = None,
-    following: Annotated[bool, typer.Option("--follow", "-f", help="Until nothing more can happen to it.")] = False,
+    following: Annotated[bool, typer.Option("--follow", "-f", help="Until every channel has come to rest.")] = False,
     only: Annotated[str | None, typer.Option("--only", metavar="STATUS", help="Such as open, partly, nowhere.")] = None,
     limit: Annotated[int, typer.Option(help="How many of the newest.", min=1, max=200)] = SHOWN,
     server: ServerUrl = DEFAULT_URL,
@@ -64,7 +64,7 @@ async def _one(
     """The report, and since when each channel is in its state."""
     async with Client(server, read_key(key_file, os.environ)) as client:
         if following:
-            await follow(client, any_id, never, on=sys.stdout, quiet=as_json)
+            await follow(client, any_id, settled, on=sys.stdout, quiet=as_json)
         report = await client.announcement(any_id)
         events = await client.events(report["id"])
     return report, {event["channel"]: event["at"] for event in events if event["channel"]}

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from broker.errors import LoaError
+from broker.errors import InvalidInput, LoaError
 
 Result = TypeVar("Result")
 
@@ -20,6 +20,7 @@ READY_WITHIN = 60.0
 STOPS_WITHIN = 15.0
 LAST_WORDS = 400
 """Characters of a dead process's own words that are shown."""
+ASKED_WRONGLY = 2
 
 
 class ProcessFailed(LoaError):
@@ -37,19 +38,22 @@ class Child:
         return self.process.pid
 
     async def first_line(self) -> str:
-        """What it prints once it is ready. Raises `ProcessFailed` with its own last words."""
+        """What it prints once it is ready. Raises `ProcessFailed` or `InvalidInput` with its own last words."""
         assert self.process.stdout is not None
         try:
             line = await asyncio.wait_for(self.process.stdout.readline(), READY_WITHIN)
         except TimeoutError:
             raise ProcessFailed(f"{self.name} was not ready within {READY_WITHIN:g} s.") from None
         if not line:
-            raise ProcessFailed(f"{self.name} did not start: {self._last_words()}")
+            raise await self._failure()
         return line.decode()
 
-    def _last_words(self) -> str:
-        words = self.log.read_text(encoding="utf-8", errors="replace").strip()
-        return words[-LAST_WORDS:] or "it said nothing"
+    async def _failure(self) -> LoaError:
+        """What it ended with, in the last line it said itself; 2 means that it was asked wrongly."""
+        code = await self.process.wait()
+        *_, words = self.log.read_text(encoding="utf-8", errors="replace").strip().rsplit("\n", 1)
+        told = f"{self.name} did not start: {words.rpartition('error: ')[2][:LAST_WORDS] or 'it said nothing'}"
+        return InvalidInput(told) if code == ASKED_WRONGLY else ProcessFailed(told)
 
     def kill(self) -> None:
         """SIGKILL: no time for last words."""

@@ -59,7 +59,7 @@ class Board(Screen):
         self._scene: Scene | None = None
         self._begun = 0.0
         self._news: deque[tuple[str, Text]] = deque(maxlen=NEWS)
-        self._live = Live(console=console, get_renderable=self._page, refresh_per_second=PER_SECOND)
+        self._live = Live(console=console, get_renderable=self.page, refresh_per_second=PER_SECOND)
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -78,7 +78,8 @@ class Board(Screen):
         if weight is Weight.NEWS or (weight is Weight.DETAIL and " is out: " in line):
             self._news.append((at, Text(line, "" if weight is Weight.NEWS else "dim")))
 
-    def _page(self) -> RenderableType:
+    def page(self) -> RenderableType:
+        """The whole board as it stands."""
         if self._scene is None:
             return Text("Loa demo: starting emulated platforms and a broker on this machine …", "dim")
         head = self._head(self._scene)

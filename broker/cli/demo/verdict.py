@@ -121,7 +121,7 @@ def _judged(found: Verdict, uncovered: list[str]) -> Verdict:
     missed = found.announcements - found.goal_met
     complaints = (
         (not found.announcements, "nothing was announced"),
-        (missed, f"the goal was missed {missed} times"),
+        (missed, f"the goal was missed by {missed} of {found.announcements}"),
         (found.lost, f"lost: {', '.join(found.lost)}"),
         (found.duplicates, f"posted twice: {', '.join(found.duplicates)}"),
         (found.tokens_burned, f"tokens burned: {', '.join(found.tokens_burned)}"),
