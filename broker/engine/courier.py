@@ -10,7 +10,7 @@ from pathlib import Path
 import structlog
 
 from broker.clock import Clock
-from broker.contract import GateClosed, Job, Profile
+from broker.contract import Gate, GateClosed, Job, Profile
 from broker.engine.channels import Station
 from broker.engine.lease import AttemptGate, Lease
 from broker.model import Announcement, Delivery, Verb
@@ -29,7 +29,7 @@ class Courier:
         self,
         announcement: Announcement,
         delivery: Delivery,
-        profile: Profile,
+        gate: Gate,
         keep: Callable[[str], Awaitable[None]],
         neighbour: str | None = None,
     ) -> Job:
@@ -40,7 +40,7 @@ class Courier:
             key=delivery.key,
             attempt=delivery.attempt,
             started_at=delivery.sent_at or announcement.accepted_at,
-            gate=self.gate(profile),
+            gate=gate,
             store_handle=keep,
             step=delivery.step,
             handle=delivery.handle,

@@ -20,6 +20,7 @@ from broker.contract import GateClosed
 from broker.engine.channels import Stations, key_of
 from broker.engine.courier import Courier
 from broker.engine.inbox import late_outcome
+from broker.engine.lease import AttemptGate
 from broker.engine.monitor import Monitor
 from broker.engine.pacer import Pacer, Permit
 from broker.engine.switches import Point, Switches
@@ -28,7 +29,7 @@ from broker.model import Announcement, Case, Delivery, Event, State, Urgency, Ve
 from broker.outcome import Fault, Finding, Live, Uncertain
 from broker.rules.delivery import Policy, begin, settle, unsent, verb_for
 from broker.rules.failover import is_class_c, plan, policy_for
-from broker.rules.standing import Channels, events
+from broker.rules.standing import Channels, events, is_taken_back
 from broker.store import Accept, Change, Done, DueRef, IdempotencyRecord, InboxEntry, Result, Save
 
 log = structlog.get_logger("loa.dispatcher")
@@ -55,11 +56,18 @@ class Held:
     offered: set[str] = field(default_factory=set)
     busy: set[str] = field(default_factory=set)
     """Channels with an attempt or a question in flight."""
+    gates: dict[str, AttemptGate] = field(default_factory=dict)
+    """Of the attempts in flight."""
     timer: asyncio.TimerHandle | None = None
 
     @property
     def is_quiet(self) -> bool:
         return not (self.inputs or self.writing or self.permits or self.busy)
+
+    def close_gates(self) -> None:
+        """What has not left by now stays here."""
+        for gate in self.gates.values():
+            gate.close()
 
 
 class Dispatcher:
@@ -224,6 +232,8 @@ class Dispatcher:
 
     def _decided(self, held: Held, case: Case, notes: tuple[Event, ...]) -> None:
         held.case = case
+        if is_taken_back(case.announcement):
+            held.close_gates()
         after, held.after = held.after, []
         for call in after:
             call(True)
@@ -339,12 +349,15 @@ class Dispatcher:
         """One attempt, from its durable intent to its outcome taken in."""
         announcement, name = held.case.announcement, delivery.channel
         station = self._stations.serving(announcement, name)
-        keep = self._keeper(held, delivery)
-        job = self._courier.job(announcement, delivery, station.channel.profile, keep)
+        gate = held.gates[name] = self._courier.gate(station.channel.profile)
+        if is_taken_back(announcement):
+            gate.close()
+        job = self._courier.job(announcement, delivery, gate, self._keeper(held, delivery))
         self._at(Point.INTENT_DURABLE)
         outcome = await self._courier.publish(station, job)
         self._at(Point.OUTCOME_KNOWN)
         permit = held.permits.pop(name)
+        del held.gates[name]
         held.busy.discard(name)
         self._take_in(held, delivery, Verb.PUBLISH, outcome)
         self._at(Point.OUTCOME_QUEUED)
@@ -356,7 +369,8 @@ class Dispatcher:
         announcement, name = held.case.announcement, delivery.channel
         station = self._stations.serving(announcement, name)
         neighbour = self._neighbour(announcement, delivery) if verb is Verb.FIND else None
-        job = self._courier.job(announcement, delivery, station.channel.profile, _no_keep, neighbour)
+        gate = self._courier.gate(station.channel.profile)
+        job = self._courier.job(announcement, delivery, gate, _no_keep, neighbour)
         self._at(Point.QUESTION_BEGUN)
         outcome = await self._courier.ask(station, verb, job)
         self._at(Point.QUESTION_ANSWERED)
@@ -429,6 +443,7 @@ class Dispatcher:
             self.has_unheld = True
 
     def _forget(self, announcement_id: str, held: Held) -> None:
+        held.close_gates()
         if held.timer:
             held.timer.cancel()
         agency = held.case.announcement.agency

@@ -47,7 +47,7 @@ class AttemptGate:
 
     def enter(self) -> None:
         if not self._always_open and (self._closed or not self._lease.covers(self._timeout)):
-            raise GateClosed("this run's lease is over: another run may be sending this")
+            raise GateClosed("nothing more may leave: this run's lease is over, or the announcement was taken back")
         self.passed = True
 
     def close(self) -> None:
@@ -74,6 +74,7 @@ class LeaseKeeper:
             await self.lease.clock.sleep(BEAT.total_seconds())
             renewed = await self._call(self._store.renew_run, self.lease.run_id, LEASE)
             if renewed is None:
+                self.lease.until = self.lease.clock.now()
                 self._lost()
                 return
             self.lease.until = renewed.lease_until

@@ -1,0 +1,32 @@
+"""What the simulation has found, each as the smallest world that shows it."""
+
+import pytest
+
+from tests.simulation.oracles import judge
+from tests.simulation.scenes import channel, news, scene
+from tests.simulation.simulation import Outcome, simulate
+from tests.simulation.worlds import Kind, World
+
+
+pytestmark = pytest.mark.quick
+
+
+def play(world: World) -> Outcome:
+    """The run of this world, in which nothing may be wrong."""
+    outcome = simulate(world)
+    assert [str(finding) for finding in judge(outcome)] == []
+    return outcome
+
+
+@pytest.mark.parametrize("kind", [Kind.LIST, Kind.NOTHING, Kind.HANDLE, Kind.KEYED])
+@pytest.mark.parametrize("after_s", [0.0, 0.2])
+def test_what_was_withdrawn_while_an_attempt_connects_does_not_leave(kind: Kind, after_s: float):
+    slow_to_connect = {"latency_s": 1.0}
+    outcome = play(scene([channel("meta", kind, nature=slow_to_connect)], news(withdrawn_after=after_s)))
+    assert outcome.platforms["meta"].copies == []
+
+
+def test_what_was_replaced_while_an_attempt_connects_does_not_leave():
+    slow_to_connect = {"latency_s": 1.0}
+    world = scene([channel("meta", Kind.LIST, nature=slow_to_connect)], news(0, 30), news(1, 30.2, replaces=0))
+    assert len(play(world).platforms["meta"].copies) == 1
