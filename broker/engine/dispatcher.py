@@ -354,6 +354,7 @@ class Dispatcher:
             gate.close()
         job = self._courier.job(announcement, delivery, gate, self._keeper(held, delivery))
         self._at(Point.INTENT_DURABLE)
+        await held.permits[name].pacer.turn()
         outcome = await self._courier.publish(station, job)
         self._at(Point.OUTCOME_KNOWN)
         permit = held.permits.pop(name)

@@ -48,7 +48,7 @@ class Pacer:
     ) -> None:
         self._profile, self._clock, self._send, self._fetch = profile, clock, send, fetch
         self._lanes: tuple[OrderedDict[str, DueRef], ...] = (OrderedDict(), OrderedDict(), OrderedDict())
-        self._window = RateWindow(profile.rate_per_s)
+        self._window, self._begun = RateWindow(profile.rate_per_s), RateWindow(profile.rate_per_s)
         self._in_flight = 0
         self._clean_rounds: int | None = None
         self._clean_in_round = 0
@@ -109,6 +109,13 @@ class Pacer:
         elif clean:
             self._count_clean()
         self.pump()
+
+    async def turn(self) -> None:
+        """Waits until an attempt that got its permit may begin: intents are durable after different times, so permits
+        that were given a second apart may come to use at once."""
+        while (wait := self._begun.wait(self._now())) > 0:
+            await self._clock.sleep(wait)
+        self._begun.give(self._now())
 
     @property
     def recovers(self) -> bool:

@@ -1,12 +1,13 @@
 """What the simulation has found, each as the smallest world that shows it."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.simulation.oracles import judge
 from tests.simulation.scenes import channel, news, scene
 from tests.simulation.simulation import Outcome, simulate
 from tests.simulation.worlds import Kind, World
-
 
 pytestmark = pytest.mark.quick
 
@@ -30,3 +31,8 @@ def test_what_was_replaced_while_an_attempt_connects_does_not_leave():
     slow_to_connect = {"latency_s": 1.0}
     world = scene([channel("meta", Kind.LIST, nature=slow_to_connect)], news(0, 30), news(1, 30.2, replaces=0))
     assert len(play(world).platforms["meta"].copies) == 1
+
+
+def test_attempts_keep_the_rate_however_long_their_intents_take_to_the_disk():
+    world = scene([channel("meta", Kind.LIST, rate_per_s=1.0)], *(news(n, 30 + n / 100) for n in range(6)))
+    play(replace(world, disk_s=0.3))
