@@ -147,7 +147,7 @@ def _fault(error: BaseException, causes: list[BaseException]) -> tuple[Fault, st
         case httpx.NetworkError() | httpx.RemoteProtocolError():
             return Fault.NO_BYTE, "connection closed without an answer"
         case httpx.TimeoutException() | TimeoutError():
-            return Fault.SERVER, "no answer in time"
+            return Fault.HANG, "no answer in time"
         case TelegramError(__cause__=None):
             return Fault.SERVER, error.message[:200]
         case _:

@@ -164,6 +164,6 @@ def _fault(error: BaseException) -> tuple[Fault, str]:
         case aiohttp.ClientPayloadError() | ValueError():
             return Fault.SERVER, "unreadable answer"
         case TimeoutError() | asyncio.CancelledError():
-            return Fault.SERVER, "no answer in time"
+            return Fault.HANG, "no answer in time"
         case _:
             return Fault.NO_BYTE, "connection closed without an answer"

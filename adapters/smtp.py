@@ -205,6 +205,6 @@ def _fault(error: BaseException) -> tuple[Fault, str]:
         case SMTPConnectError():
             return Fault.CONNECT, "connection refused"
         case TimeoutError():
-            return Fault.SERVER, "no answer in time"
+            return Fault.HANG, "no answer in time"
         case _:
             return Fault.SERVER, "connection lost"

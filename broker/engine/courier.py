@@ -15,6 +15,7 @@ from broker.engine.channels import Station
 from broker.engine.lease import AttemptGate, Lease
 from broker.model import Announcement, Delivery, Verb
 from broker.outcome import Fault, Finding, Rejected, Unavailable, Uncertain
+from broker.rules.delivery import lasts_at_most
 
 log = structlog.get_logger("loa.courier")
 
@@ -57,17 +58,16 @@ class Courier:
 
     async def publish(self, station: Station, job: Job) -> Finding | None:
         """The outcome of one attempt; None when the gate refused: provably nothing left, and it is not counted."""
-        limit = 2 * station.channel.profile.total_timeout.total_seconds() * len(station.channel.profile.steps)
         try:
-            async with asyncio.timeout(limit):
+            async with asyncio.timeout(lasts_at_most(station.channel.profile).total_seconds()):
                 return await station.adapter.publish(job)
         except GateClosed:
             return None if not job.gate.passed else Uncertain(Fault.SERVER, "stopped in the middle of an attempt")
         except TimeoutError:
-            return _lost(job, "no answer in time")
+            return _lost(job, Fault.HANG, "no answer in time")
         except Exception as error:
             _log_bug(station, "publish", error)
-            return _lost(job, f"internal error ({type(error).__name__})")
+            return _lost(job, Fault.SERVER, f"internal error ({type(error).__name__})")
 
     async def ask(self, station: Station, verb: Verb, job: Job) -> Finding:
         """The answer to confirm, find or delete; a question that fails changes nothing."""
@@ -82,7 +82,7 @@ class Courier:
         except GateClosed:
             return Unavailable(Fault.CRASH, "this run's lease is over")
         except TimeoutError:
-            return Uncertain(Fault.SERVER, "no answer in time")
+            return Uncertain(Fault.HANG, "no answer in time")
         except Exception as error:
             _log_bug(station, verb.value, error)
             return Uncertain(Fault.CRASH, f"internal error ({type(error).__name__})")
@@ -100,14 +100,14 @@ class Courier:
             async with asyncio.timeout(timeouts * station.channel.profile.total_timeout.total_seconds()):
                 return await call()
         except TimeoutError:
-            return Uncertain(Fault.SERVER, "no answer in time")
+            return Uncertain(Fault.HANG, "no answer in time")
         except Exception as error:
             _log_bug(station, verb.value, error)
             return Rejected("bug", f"internal error ({type(error).__name__})")
 
 
-def _lost(job: Job, detail: str) -> Finding:
-    return Uncertain(Fault.SERVER, detail) if job.gate.passed else Unavailable(Fault.SERVER, detail)
+def _lost(job: Job, fault: Fault, detail: str) -> Finding:
+    return Uncertain(fault, detail) if job.gate.passed else Unavailable(fault, detail)
 
 
 def _log_bug(station: Station, verb: str, error: Exception) -> None:

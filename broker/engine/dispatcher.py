@@ -26,7 +26,7 @@ from broker.engine.pacer import Pacer, Permit
 from broker.engine.switches import Point, Switches
 from broker.engine.writer import Lane, Writer
 from broker.model import Announcement, Case, Delivery, Event, State, Urgency, Verb
-from broker.outcome import Fault, Finding, Live, Uncertain
+from broker.outcome import Fault, Finding, Live, Pending, Uncertain, Unfinished
 from broker.rules.delivery import Policy, begin, settle, unsent, verb_for
 from broker.rules.failover import is_class_c, plan, policy_for
 from broker.rules.standing import Channels, events, is_taken_back
@@ -364,7 +364,7 @@ class Dispatcher:
         self._at(Point.OUTCOME_QUEUED)
         if outcome is not None:
             self._monitor.saw(station.key, Verb.PUBLISH, outcome, announcement.id)
-        permit.give_back(clean=None if outcome is None else isinstance(outcome, Live))
+        permit.give_back(clean=None if outcome is None else isinstance(outcome, Live | Pending | Unfinished))
 
     async def _ask(self, held: Held, delivery: Delivery, verb: Verb) -> None:
         announcement, name = held.case.announcement, delivery.channel
@@ -389,7 +389,7 @@ class Dispatcher:
     def _settled(self, case: Case, sent: Delivery, verb: Verb, outcome: Finding | None, now: datetime) -> Case:
         delivery = case.deliveries[sent.channel]
         policy = self._policy(case, delivery)
-        if policy is None or delivery.attempt != sent.attempt:
+        if policy is None or (delivery.attempt != sent.attempt and not isinstance(outcome, Live)):
             return case
         if outcome is None:
             return _put(case, unsent(delivery, policy)) if delivery.state is State.SENDING else case
@@ -400,10 +400,12 @@ class Dispatcher:
 
         def keep(handle: str) -> asyncio.Future[None]:
             durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            refused: list[State] = []
 
             def step(case: Case, now: datetime) -> Case:
                 delivery = case.deliveries[sent.channel]
                 if delivery.attempt != sent.attempt or delivery.state is not State.SENDING:
+                    refused.append(delivery.state)
                     return case
                 return _put(case, replace(delivery, handle=handle, step=delivery.step + 1))
 
@@ -414,7 +416,7 @@ class Dispatcher:
                     self._at(Point.KEEP_DURABLE)
                     durable.set_result(None)
                 else:
-                    durable.set_exception(GateClosed("this run does not own the announcement any more"))
+                    durable.set_exception(GateClosed("this attempt is not the announcement's any more"))
 
             self._at(Point.KEEP_ASKED)
             if not self.tell(sent.announcement_id, step, after=written):

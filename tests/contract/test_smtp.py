@@ -316,10 +316,10 @@ async def test_a_name_nobody_knows_is_unavailable(make):
     [
         ("black_hole", None, Unavailable(Fault.CONNECT, "no connection or no greeting in time")),
         ("stall", "connect", Unavailable(Fault.CONNECT, "no connection or no greeting in time")),
-        ("stall", "auth", Unavailable(Fault.SERVER, "no answer in time")),
-        ("slow_drip", "rcpt", Unavailable(Fault.SERVER, "no answer in time")),
-        ("stall", "publish", Uncertain(Fault.SERVER, "no answer in time")),
-        ("stored_then_stall", "publish", Uncertain(Fault.SERVER, "no answer in time")),
+        ("stall", "auth", Unavailable(Fault.HANG, "no answer in time")),
+        ("slow_drip", "rcpt", Unavailable(Fault.HANG, "no answer in time")),
+        ("stall", "publish", Uncertain(Fault.HANG, "no answer in time")),
+        ("stored_then_stall", "publish", Uncertain(Fault.HANG, "no answer in time")),
     ],
 )
 async def test_a_server_that_hangs_is_left_in_time(make, server, fault, step, outcome):

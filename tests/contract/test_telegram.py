@@ -72,7 +72,7 @@ class TestTelegram(Deletes, Edits):
         assert profile.step_class(0) is StepClass.NOTHING
         assert Verb.FIND not in profile.abilities
         await bench.emulator.fail(Kind.STORED_THEN_STALL, times=1)
-        assert await bench.copy().publish(bench.against(Kind.STALL)) == Uncertain(Fault.SERVER, "no answer in time")
+        assert await bench.copy().publish(bench.against(Kind.STALL)) == Uncertain(Fault.HANG, "no answer in time")
         assert bench.copies() == 1
         assert await bench.adapter.find(bench.copy().job()) == Rejected("not_offered", "this platform has no find")
 
@@ -81,7 +81,7 @@ class TestTelegram(Deletes, Edits):
         [
             (Kind.REFUSED, Fault.CONNECT),
             (Kind.RESET_BEFORE, Fault.NO_BYTE),
-            (Kind.STALL, Fault.SERVER),
+            (Kind.STALL, Fault.HANG),
             (Kind.HTML_503, Fault.SERVER),
             (Kind.SERVER_ERROR, Fault.SERVER),
         ],
