@@ -25,6 +25,7 @@ from broker.ids import new_id, new_reference
 from broker.intake import Submission, checked
 from broker.model import Announcement, Case, Delivery, Draft, Event, Post, Reason, Role, RoutePlan, State, Verb
 from broker.outcome import Finding
+from broker.record import RecordReport, record_report
 from broker.report import (
     AnnouncementReport,
     ChannelReport,
@@ -135,6 +136,14 @@ class Broker:
         announcement_id = await self._id(agency, any_id)
         found = await self.engine.call(self.store.events, announcement_id, after)
         return [self._event(agency, e) for e in found]
+
+    async def record(self, agency: str, any_id: str) -> RecordReport:
+        """Everything that is kept of one announcement, with its fingerprint: for whoever must prove it later."""
+        case = await self._load(agency, any_id)
+        events: list[Event] = []
+        while more := await self.engine.call(self.store.events, case.announcement.id, len(events)):
+            events += more
+        return record_report(case, events, self._agency(agency), self._clock.now())
 
     async def follow(self, agency: str, any_id: str, after: int = 0) -> AsyncGenerator[EventReport, None]:
         """Events as they happen, from number `after` on; never misses one, ends when the announcement is closed."""

@@ -17,11 +17,14 @@ from broker.api.models import (
     NoQuery,
     PageQuery,
     PreviewList,
+    RecordQuery,
     ResolutionBody,
     WithdrawalBody,
 )
 from broker.api.problems import refused
 from broker.intake import Submission
+from broker.pages.record import record_page
+from broker.rules.sentences import spoken
 
 _KEY = re.compile(r"[\x20-\x7e]{1,200}")
 
@@ -59,6 +62,15 @@ async def list_events(call: Call[AfterQuery, None]) -> web.StreamResponse:
     return said(EventList(events=events))
 
 
+async def get_record(call: Call[RecordQuery, None]) -> web.Response:
+    asked, found = call.query, await call.broker.record(call.agency, call.path("announcement"))
+    if asked.format == "json" or (asked.format is None and not _wants_html(call.request)):
+        return said(found)
+    page = record_page(found, asked.language or spoken(call.broker.agencies[call.agency].language))
+    headers = {"Content-Security-Policy": page.policy}
+    return web.Response(text=page.html, content_type="text/html", headers=headers)
+
+
 async def withdraw(call: Call[NoQuery, WithdrawalBody]) -> web.Response:
     any_id, because = call.path("announcement"), call.body.because
     return said(await call.broker.withdraw(call.agency, any_id, because=because, by=call.key_name))
@@ -82,6 +94,13 @@ async def _previews(
     call: Call[NoQuery, Submission] | Call[DryRunQuery, AnnouncementBody], body: Submission
 ) -> PreviewList:
     return PreviewList(previews=await call.broker.preview(call.agency, body))
+
+
+def _wants_html(request: web.Request) -> bool:
+    """Whether the page is named, and before JSON if both are."""
+    accepted = request.headers.get("Accept", "").lower()
+    html, json = accepted.find("text/html"), accepted.find("application/json")
+    return html >= 0 and (json < 0 or html < json)
 
 
 def _idempotency_key(request: web.Request) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, model_validator
 
@@ -91,6 +91,13 @@ class PageQuery(Given):
 class AfterQuery(Given):
     after: Annotated[int, Field(ge=0, le=2**53)] = 0
     """Number of the last event that is known; `Last-Event-ID` counts instead where both are given."""
+
+
+class RecordQuery(Given):
+    format: Literal["json", "html"] | None = None
+    """`html`: one page to print or to keep; as `Accept` says unless given."""
+    language: Literal["en", "vi"] | None = None
+    """Of the page; the agency's unless said."""
 
 
 class AnnouncementPage(Report):

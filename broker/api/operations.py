@@ -17,10 +17,12 @@ from broker.api.models import (
     PageQuery,
     PauseBody,
     PreviewList,
+    RecordQuery,
     ResolutionBody,
     WithdrawalBody,
 )
 from broker.intake import Submission
+from broker.record import RecordReport
 from broker.report import AnnouncementReport, ChannelReport
 from broker.rules.agency import Scope
 
@@ -109,6 +111,21 @@ OPERATIONS: tuple[AnyOperation, ...] = (
             ),
         ),
         problems=("bad_request", "overloaded"),
+    ),
+    Operation(
+        method="GET",
+        path=f"{ONE}/record",
+        handler=announcements.get_record,
+        summary="Get everything that is kept of it, to show later what was said, where, when and by whom",
+        scope=Scope.READ,
+        query=RecordQuery,
+        answers=(
+            Answer(model=RecordReport, says="The record and its fingerprint."),
+            Answer(
+                media_type="text/html",
+                says="With `Accept: text/html` or `format=html`: one page that needs no other file.",
+            ),
+        ),
     ),
     Operation(
         method="POST",

@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from broker.cli import announce, channels, keys, look, sandbox, server
+from broker.cli import announce, channels, keys, look, record, sandbox, server
 from broker.cli.demo import demo
 from broker.cli.exits import MEANINGS, Exit, as_problem, exit_of, told
 from broker.cli.show import print_json, whisper
@@ -24,7 +24,7 @@ UsageError: Any = typer.BadParameter.__bases__[0]
 
 Command = Callable[..., int]
 GROUPS: Mapping[str, tuple[Command, ...]] = {
-    "Announcements": (announce.send, announce.preview, look.status, announce.withdraw, announce.resolve),
+    "Announcements": (announce.send, announce.preview, look.status, record.record, announce.withdraw, announce.resolve),
     "Channels": (channels.channels, channels.probe, channels.rehearse, channels.pause, channels.resume),
     "Server": (server.serve, server.check),
     "Trying it out": (demo, sandbox.sandbox),

@@ -89,6 +89,9 @@ class Client:
     async def events(self, any_id: str, after: int = 0) -> list[dict[str, Any]]:
         return await self._listed("GET", f"/announcements/{_part(any_id)}/events?after={after}", "events")
 
+    async def record(self, any_id: str) -> dict[str, Any]:
+        return dict(await self._json("GET", f"/announcements/{_part(any_id)}/record?format=json"))
+
     async def withdraw(self, any_id: str, because: str | None) -> dict[str, Any]:
         body = {"because": because} if because else {}
         return dict(await self._json("POST", f"/announcements/{_part(any_id)}/withdrawal", body))

@@ -150,6 +150,16 @@ def _shown(name: str, value: object, args: Mapping[str, object], language: str, 
             return str(value)
 
 
+def spoken(language: str) -> str:
+    """The language of ours that whoever speaks `language` reads."""
+    return "vi" if language.partition("-")[0] == "vi" else "en"
+
+
+def called(text: str, language: str) -> str:
+    """A channel or operator by the name people know, to stand alone."""
+    return _capital(_name(text, language))
+
+
 def _name(text: str, language: str) -> str:
     """A channel, operator or failure domain by the name people know."""
     bare = _DOMAIN.sub("", text, count=1)
