@@ -118,23 +118,19 @@ class SqliteStore:
     def claim(self, run_id: str, now: datetime, limit: int) -> list[Case]:
         until = to_micros(now + _HOLD_FOR)
         with self._database.writing() as db:
-            owners = [None, *(owner for [owner] in db.execute(self._queries["ended_runs"]))]
+            owners = [None, *(owner for [owner] in db.execute(self._queries["gone_owners"]))]
             found: list[Row] = []
             for owner in owners:
                 found += self._fetch(db, "claimable", owner=owner, until=until, limit=limit)
             ids = [each for _, each in sorted(found)[:limit]]
             self._write(db, "take", run=run_id, ids=_listed(ids))
-            return self._cases(db, ids)
+            return self._owned(db, run_id, ids)
 
     def adopt(self, run_id: str, announcement_ids: Sequence[str]) -> list[Case]:
         with self._database.writing() as db:
             free = {each for [each] in self._fetch(db, "adoptable", ids=_listed(announcement_ids))}
             self._write(db, "take", run=run_id, ids=_listed(free))
-            return [
-                case
-                for case in self._cases(db, announcement_ids)
-                if case.announcement.id in free or case.announcement.owner == run_id
-            ]
+            return self._owned(db, run_id, announcement_ids)
 
     def release(self, run_id: str, announcement_ids: Sequence[str]) -> None:
         with self._database.writing() as db:
@@ -243,6 +239,9 @@ class SqliteStore:
             deliveries[row[0]].append(row)
         cases = (self._case(announcements[each], deliveries[each]) for each in listed if each in announcements)
         return [case for case in cases if case]
+
+    def _owned(self, db: sqlite3.Connection, run_id: str, ids: Iterable[str]) -> list[Case]:
+        return [case for case in self._cases(db, ids) if case.announcement.owner == run_id]
 
     def _case(self, row: Row, deliveries: Sequence[Row]) -> Case | None:
         try:

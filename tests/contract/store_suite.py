@@ -403,6 +403,22 @@ class StoreSuite:
         assert store.adopt("r2", [identity(1), identity(2)]) == []
         assert store.commit([save(adopted, moved(adopted, "site", state=State.LIVE))]) == [Done()]
 
+    def test_a_run_that_is_over_takes_nothing(self, store: Store):
+        store.begin_run("r1", LEASE)
+        store.commit([accept(case(1)), accept(case(2, closed_at=NOON))])
+        store.end_run("r1")
+        assert store.claim("r1", NOON, 10) == []
+        assert store.adopt("r1", [identity(1), identity(2)]) == []
+
+    def test_what_a_forgotten_run_accepted_is_claimed(self, store: Store):
+        for n in (1, 2, 3):
+            store.begin_run(f"r{n}", LEASE)
+            store.end_run(f"r{n}")
+        store.commit([accept(case(n, owner=f"r{n}", epoch=1)) for n in (1, 2)])
+        store.begin_run("r4", LEASE)
+        store.commit([accept(case(4, owner="r4", epoch=1))])
+        assert ids(store.claim("r4", NOON, 10)) == [identity(1), identity(2)]
+
     def test_owned_and_woken_tell_of_open_announcements(self, store: Store):
         store.begin_run("r1", LEASE)
         wakes = {1: NOON, 2: None, 3: NOON - SECOND, 4: NOON + SECOND}

@@ -1,1 +1,0 @@
-SELECT id FROM run WHERE ended_at IS NOT NULL
