@@ -6,6 +6,8 @@ import json
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from shutil import get_terminal_size
+from textwrap import fill
 from types import TracebackType
 from typing import Any, Self
 
@@ -84,4 +86,6 @@ def how_to_play(control: str, platforms: Mapping[str, Mapping[str, Any]]) -> Ite
     yield f'\nBreak one:      curl -X POST {control}/{name}/faults -d \'{{"kind": "refused"}}\''
     yield f"Make it well:   curl -X DELETE {control}/{name}/faults"
     yield f"What it took:   curl {control}/{name}/log"
-    yield f"All it can do:  curl {control}/platforms      (faults of {name}: {', '.join(platforms[name]['faults'])})"
+    yield f"All it can do:  curl {control}/platforms"
+    kinds = f"Its faults:     {', '.join(platforms[name]['faults'])}"
+    yield fill(kinds, min(get_terminal_size().columns, 100), subsequent_indent=" " * 16, break_on_hyphens=False)

@@ -52,7 +52,8 @@ class Child:
         """What it ended with, in the last line it said itself; 2 means that it was asked wrongly."""
         code = await self.process.wait()
         *_, words = self.log.read_text(encoding="utf-8", errors="replace").strip().rsplit("\n", 1)
-        told = f"{self.name} did not start: {words.rpartition('error: ')[2][:LAST_WORDS] or 'it said nothing'}"
+        said = words.rpartition("error: ")[2].removeprefix("loa: ")[:LAST_WORDS]
+        told = f"{self.name} did not start: {said or 'it said nothing'}"
         return InvalidInput(told) if code == ASKED_WRONGLY else ProcessFailed(told)
 
     def kill(self) -> None:

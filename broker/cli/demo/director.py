@@ -38,8 +38,8 @@ SECOND_LOOK = 1.0
 ACCEPTED_WITHIN = 30.0
 LOOK_EVERY = 0.4
 TRY_AGAIN = 0.3
-AFTER_A_SEND = 0.5
-"""A kill comes at most so long after an announcement was handed in: something is then on its way."""
+AFTER_A_SEND = (0.03, 0.5)
+"""A kill comes at most so long after an announcement is handed in: while it is taken in, or while it goes out."""
 
 
 class Director:
@@ -136,7 +136,7 @@ class Director:
 
     async def _kill(self) -> None:
         """SIGKILL while something is on its way, and a new start."""
-        await self._clock.sleep(self._rng.uniform(0.0, AFTER_A_SEND))
+        await self._clock.sleep(self._rng.uniform(0.0, self._rng.choice(AFTER_A_SEND)))
         self._scene.broker_is_up = False
         self._killed_at = self._clock.now()
         self._scene.tell("The broker is killed (SIGKILL), and started again on the same store.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tomllib
 from pathlib import Path
 from urllib.request import Request, urlopen
@@ -11,6 +12,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from broker.cli.app import GROUPS
+from broker.cli.exits import Exit
 from tests.contract.cli.conftest import EXAMPLE, Loa, Said, Server
 
 NEWS = ("--headline", "Bão số 9 đổi hướng", "--body", "Tâm bão cách bờ 120 km.", "--route", "breaking", "--urgent")
@@ -195,3 +197,13 @@ def test_help_names_the_exit_codes_and_every_command_has_one(loa: Loa):
         assert code in words
     for command in (command for commands in GROUPS.values() for command in commands):
         assert loa(command.__name__, "--help").code == 0
+
+
+def test_the_manual_names_every_command_and_exit_code():
+    manual = (EXAMPLE.parent / "docs" / "cli.md").read_text(encoding="utf-8")
+    table = manual.partition("## Server and key")[0]
+    named = set(re.findall(r"`loa ([a-z]+(?: (?:new|show))?)", table))
+    commands = {command.__name__ for commands in GROUPS.values() for command in commands}
+    assert named - {"COMMAND"} == commands | {"key new", "config show"}
+    for code in Exit:
+        assert f"\n| {code.value} | " in manual
