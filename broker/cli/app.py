@@ -17,7 +17,7 @@ from broker.cli.exits import MEANINGS, Exit, as_problem, exit_of, told
 from broker.cli.show import print_json, whisper
 from broker.errors import LoaError
 
-CODES = " · ".join(f"{code.value} {meaning}" for code, meaning in MEANINGS.items())
+CODES = "\n\n".join(["Exit codes:", *(f"  {code.value}  {meaning}" for code, meaning in MEANINGS.items())])
 INTERRUPTED = 130
 UsageError: Any = typer.BadParameter.__bases__[0]
 """What typer raises for wrong usage; it exports only the special case."""
@@ -36,7 +36,7 @@ def build() -> typer.Typer:
     app = typer.Typer(
         name="loa",
         help="Carries an agency's announcements over several platforms, and over others when one is down.",
-        epilog=f"Exit codes: {CODES}.",
+        epilog=CODES,
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,

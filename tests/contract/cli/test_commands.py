@@ -193,7 +193,7 @@ def test_send_local_needs_no_server(loa: Loa, server: Server, tmp_path: Path):
 
 def test_help_names_the_exit_codes_and_every_command_has_one(loa: Loa):
     words = " ".join(loa("--help").out.split())
-    for code in ("0 done", "1 the goal", "2 input", "3 no server", "4 there is no such"):
+    for code in ("Exit codes: 0 done", "1 the goal", "2 input", "3 no server", "4 there is no such"):
         assert code in words
     for command in (command for commands in GROUPS.values() for command in commands):
         assert loa(command.__name__, "--help").code == 0
