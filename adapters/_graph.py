@@ -14,14 +14,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import Enum, auto
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ConfigDict, Field, SecretStr
 from yarl import URL
 
+from adapters._consent import not_connected
 from adapters._http import Answer, ask
 from adapters._readback import Listed, Page
-from broker.contract import ChannelSettings, Gate, Profile, Tools
+from broker.contract import ChannelSettings, Gate, Profile, TokenPair, Tools
 from broker.outcome import (
     Absent,
     Denied,
@@ -47,13 +48,23 @@ class GraphSettings(ChannelSettings):
 
     model_config = ConfigDict(coerce_numbers_to_str=True)
 
-    token: SecretStr = Field(min_length=1)
+    token: SecretStr | None = Field(None, min_length=1)
+    """None: the one that `loa connect` obtains and the store keeps."""
     app_id: str | None = None
-    """Tells Loa which channels share one app, and so its fate."""
+    """Needed by `loa connect`; tells Loa which channels share one app, and so its fate."""
     app_secret: SecretStr | None = None
-    """Signs every call; needed where the app requires an `appsecret_proof`."""
+    """Needed by `loa connect`; signs every call, which some apps require (`appsecret_proof`)."""
     base_url: str = Field(pattern=r"^https?://[^/]+/?$")
+    oauth_url: str = Field(pattern=r"^https?://[^/]+/?$")
+    """Where people grant access."""
+    redirect_url: str = Field(pattern=r"^https?://\S+$")
+    """Where their browser lands afterwards: one of those registered in the app. Nothing needs to answer there."""
     version: str = Field(pattern=r"^v\d+\.\d+$")
+
+    @property
+    def seed(self) -> TokenPair:
+        """The configuration's own token."""
+        return TokenPair(self.token.get_secret_value() if self.token else "")
 
     @property
     def host(self) -> str:
@@ -212,13 +223,16 @@ def wait(headers: Mapping[str, str]) -> timedelta:
         return UNNAMED_WAIT
 
 
-def harmless(refusal: Refusal) -> Refusal:
+R = TypeVar("R", bound="Reply")
+
+
+def harmless(reply: R) -> R | Refusal:
     """The same for a call of which nothing public can come: whatever is uncertain about it, it may be repeated."""
-    match refusal.outcome:
-        case Uncertain(fault, detail):
-            return replace(refusal, outcome=Unavailable(fault, detail))
+    match reply:
+        case Refusal(outcome=Uncertain(fault, detail)):
+            return replace(reply, outcome=Unavailable(fault, detail))
         case _:
-            return refusal
+            return reply
 
 
 class Graph:
@@ -241,7 +255,7 @@ class Graph:
             return replace(
                 reply, outcome=Unavailable(Fault.SERVER, f"the question was refused: {reply.outcome.detail}")
             )
-        return harmless(reply) if isinstance(reply, Refusal) else reply
+        return harmless(reply)
 
     async def post(self, path: str, gate: Gate | None, form: Mapping[str, str]) -> Reply:
         return await self._call("POST", path, gate=gate, form=form)
@@ -280,7 +294,18 @@ class Graph:
             case Refusal(outcome):
                 return outcome
             case account:
-                return Live(self.node) if _id(account) else Unavailable(Fault.SERVER, "an answer that nobody can read")
+                return (
+                    Live(found)
+                    if (found := _id(account))
+                    else Unavailable(Fault.SERVER, "an answer that nobody can read")
+                )
+
+    async def trade(self, method: str, path: str, fields: Mapping[str, str]) -> Reply:
+        """A call in the app's own name, without a token; nothing public can come of it."""
+        params, form = (fields, None) if method == "GET" else (None, fields)
+        url = self._address(path)
+        answer = await ask(self._tools.session, self._profile, method, url, params=params, form=form)
+        return harmless(classify(answer) if isinstance(answer, Answer) else Refusal(answer))
 
     def _unknown(self) -> Denied:
         return Denied(f"the token knows no account {self.node} ({GONE}): correct the id, or connect the account again")
@@ -312,17 +337,22 @@ class Graph:
         form: Mapping[str, str] | None = None,
     ) -> Reply:
         token = token or await self._token()
+        if not token:
+            return Refusal(not_connected(self._tools.channel))
         answer = await ask(
             self._tools.session,
             profile or self._profile,
             method,
-            self._base + (path if path.startswith("/") else f"/{self._settings.version}/{path}"),
+            self._address(path),
             gate=gate,
             headers={"Authorization": f"Bearer {token}"},
             params={**(params or {}), **self._proof(token)},
             form=form,
         )
         return classify(answer, token) if isinstance(answer, Answer) else Refusal(answer)
+
+    def _address(self, path: str) -> str:
+        return self._base + (path if path.startswith("/") else f"/{self._settings.version}/{path}")
 
     def _proof(self, token: str) -> dict[str, str]:
         """In the query: on some calls a copy in the body does not count."""

@@ -11,6 +11,8 @@ import json
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,9 +21,10 @@ from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
 from broker.contract import Gate, GateClosed, Profile
-from broker.outcome import Fault, Unavailable, Uncertain
+from broker.outcome import Fault, Unavailable, Uncertain, bounded
 
 LARGEST_ANSWER = 1 << 20
+_UNNAMED_WAIT = timedelta(seconds=30)
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 
@@ -46,6 +49,18 @@ class Answer:
             return json.loads(self.body)
         except (ValueError, RecursionError):
             return None
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta:
+    """The wait a server asks for, given in seconds or as a date; half a minute when it names none."""
+    value = headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdigit():
+        return bounded(float(value))
+    try:
+        date = parsedate_to_datetime(value)
+    except ValueError:
+        return _UNNAMED_WAIT
+    return bounded((date if date.tzinfo else date.replace(tzinfo=UTC)) - now)
 
 
 class _GatedBody(aiohttp.BytesPayload):

@@ -10,16 +10,17 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 
+from adapters._consent import not_connected
 from adapters._http import Answer, ask
 from broker.contract import ChannelSettings, Gate, Profile, TokenPair, Tools
 from broker.outcome import Denied, Fault, Outcome, Rejected, Throttled, Unavailable, Uncertain
 
-CONSENT = "an administrator of the OA must grant the app access again; put the new refresh_token into the configuration"
+CONSENT = "an administrator of the OA must grant the app access again: `loa connect` shows where"
 
 _TOKEN = frozenset({-216, -124})
 _TOKEN_IF_NAMED = frozenset({-155, -201, -220, -301})
@@ -43,14 +44,23 @@ _LIFE = timedelta(hours=25)
 class ZaloAppSettings(ChannelSettings):
     """What every Zalo channel needs: the account, the app, and the app's right to act for the account."""
 
-    oa_id: str
+    oa_id: str | None = None
+    """None: the account whose token it is."""
     app_id: str
     app_secret: SecretStr
-    refresh_token: SecretStr
-    """From the consent page. It works once; its successors are kept in the store."""
+    refresh_token: SecretStr | None = None
+    """None: the one that `loa connect` obtains. It works once; its successors are kept in the store."""
     access_token: SecretStr | None = None
     base_url: str = "https://openapi.zalo.me"
     oauth_url: str = "https://oauth.zaloapp.com"
+    redirect_url: str = Field(default="https://localhost/", pattern=r"^https?://\S+$")
+    """Where the browser lands after consent: the app's callback address. Nothing needs to answer there."""
+
+    @property
+    def seed(self) -> TokenPair:
+        """The configuration's own tokens."""
+        access = self.access_token.get_secret_value() if self.access_token else ""
+        return TokenPair(access, self.refresh_token.get_secret_value() if self.refresh_token else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +105,26 @@ class ZaloApi:
 
     def __init__(self, settings: ZaloAppSettings, tools: Tools, profile: Profile) -> None:
         self._settings, self._tools, self._profile = settings, tools, profile
-        access = settings.access_token.get_secret_value() if settings.access_token else ""
-        self._seed = TokenPair(access, settings.refresh_token.get_secret_value())
         self._trouble: Outcome | None = None
 
     async def call(self, method: str, path: str, *, gate: Gate | None = None, **request: Any) -> Reply | Outcome:
         """Zalo's reply, whatever it says; an outcome if there is none, or no token Zalo takes."""
-        pair = await self._tools.vault.pair(self._seed, self._renew)
+        pair = await self._tools.vault.pair(self._settings.seed, self._renew)
+        if not (pair.access or pair.refresh):
+            return not_connected(self._tools.channel)
         reply = await self._send(pair.access, method, path, gate, request)
         if isinstance(reply, Reply) and reply.blames_token:
             newer = await self._tools.vault.refused(pair.access, self._renew)
             return await self._send(newer.access, method, path, gate, request) if newer else self._no_token(reply)
         return reply
+
+    async def call_with(self, access: str, method: str, path: str) -> Reply | Outcome:
+        """A question with a token that is not ours yet."""
+        return await self._send(access, method, path, None, {})
+
+    async def ends_at(self) -> datetime | None:
+        """When the access token of now ends, as far as that is known."""
+        return (await self._tools.vault.pair(self._settings.seed, self._renew)).expires_at
 
     async def _send(
         self, access: str, method: str, path: str, gate: Gate | None, request: Mapping[str, Any]
@@ -146,6 +164,10 @@ class ZaloApi:
 
     async def _traded(self, pair: TokenPair) -> TokenPair | Outcome:
         """The next pair for this one, whose refresh token works once: an answer that is lost may have burned it."""
+        return await self.trade(grant_type="refresh_token", refresh_token=pair.refresh or "")
+
+    async def trade(self, **grant: str) -> TokenPair | Outcome:
+        """A new pair for a refresh token, or for the code of a consent."""
         now = self._tools.clock.now()
         answer = await ask(
             self._tools.session,
@@ -154,11 +176,7 @@ class ZaloApi:
             f"{self._settings.oauth_url}/v4/oa/access_token",
             gate=_Watch(),
             headers={"secret_key": self._settings.app_secret.get_secret_value()},
-            form={
-                "app_id": self._settings.app_id,
-                "refresh_token": pair.refresh or "",
-                "grant_type": "refresh_token",
-            },
+            form={"app_id": self._settings.app_id, **grant},
         )
         if not isinstance(answer, Answer):
             return answer
@@ -166,7 +184,7 @@ class ZaloApi:
             case {"access_token": str(access), "refresh_token": str(refresh), **rest} if access and refresh:
                 return TokenPair(access, refresh, now, now + _life(rest.get("expires_in")))
             case {"error": int(code)} if code not in _SYSTEM:
-                return Denied(f"Zalo does not renew the token ({code}): {CONSENT}")
+                return Denied(f"Zalo gives no token for it ({code}): {CONSENT}")
             case _:
                 return Uncertain(Fault.SERVER, f"unreadable answer (HTTP {answer.status})")
 

@@ -61,6 +61,14 @@ def encode(composed: Composed, cover_url: str) -> dict[str, Any]:
     }
 
 
+def rehearsal(cover_url: str, at: datetime) -> dict[str, Any]:
+    """An article that readers never see."""
+    words = f"Loa rehearses {at.isoformat()}"
+    parts = {"title": words, "description": words, "author": "Loa", "body": words}
+    article = encode(Composed(text=words, parts=parts, length=len(words), limit=None, unit=TITLE.unit), cover_url)
+    return {**article, "status": "hide", "comment": "hide"}
+
+
 def listed(line: Mapping[str, Any], hidden: str) -> Listed:
     """One line of `getslice`, which shows the title and no body. Raises `ValueError` if it cannot be read."""
     stamp = float(str(line.get("create_date") or line.get("created_date")))

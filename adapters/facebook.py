@@ -13,7 +13,9 @@ from typing import Any
 
 from pydantic import Field
 
+from adapters._consent import never_renewed
 from adapters._graph import Graph, GraphSettings, Refusal
+from adapters._meta_accounts import FacebookConnector
 from adapters._readback import Listed, Page, search, window
 from broker.contract import AdapterBase, Job, Profile, Step, TextLimit, Tools
 from broker.model import Composed, Post, StepClass, Verb
@@ -33,8 +35,11 @@ HIDDEN = (
 class FacebookSettings(GraphSettings):
     """`[channels.NAME]` of a Page."""
 
-    page_id: str = Field(pattern=r"^\d+$")
+    page_id: str | None = Field(None, pattern=r"^\d+$")
+    """None: the Page whose token it is."""
     base_url: str = Field("https://graph.facebook.com", pattern=r"^https?://[^/]+/?$")
+    oauth_url: str = Field("https://www.facebook.com", pattern=r"^https?://[^/]+/?$")
+    redirect_url: str = Field("https://www.facebook.com/connect/login_success.html", pattern=r"^https?://\S+$")
     version: str = Field("v25.0", pattern=r"^v\d+\.\d+$")
 
 
@@ -58,8 +63,9 @@ class FacebookAdapter(AdapterBase):
     def __init__(self, settings: FacebookSettings, tools: Tools) -> None:
         self._settings, self._tools = settings, tools
         self.profile = _profile(settings)
-        self._graph = Graph(settings, tools, self.profile, settings.page_id, self._token)
-        self._feed = f"{settings.page_id}/feed"
+        self._graph = Graph(settings, tools, self.profile, settings.page_id or "me", self._token)
+        self._feed = f"{self._graph.node}/feed"
+        self.connector = FacebookConnector(settings, tools, self._graph, self._token)
 
     def compose(self, post: Post) -> Composed:
         composed = compose_text(post, LIMIT)
@@ -117,10 +123,10 @@ class FacebookAdapter(AdapterBase):
 
     async def _turn(self, after: str | None) -> Page | Outcome:
         """The Page's own posts only; the `feed` edge also shows what readers wrote on it."""
-        return await self._graph.page(f"{self._settings.page_id}/published_posts", FIELDS, after, listed)
+        return await self._graph.page(f"{self._graph.node}/published_posts", FIELDS, after, listed)
 
     async def _token(self) -> str:
-        return self._settings.token.get_secret_value()
+        return (await self._tools.vault.pair(self._settings.seed, never_renewed)).access
 
 
 def _is_the_links_fault(refusal: Refusal) -> bool:

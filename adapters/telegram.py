@@ -20,7 +20,9 @@ from telegram.constants import ChatMemberStatus
 from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, TelegramError
 
 from adapters._bot_api import TooSoon, bot_for, fault_of
+from adapters._consent import never_renewed, not_connected
 from adapters._http import host_of
+from adapters._telegram_bot import TOKEN, BotSeen, TelegramConnector
 from broker.contract import (
     AdapterBase,
     ChannelSettings,
@@ -30,6 +32,7 @@ from broker.contract import (
     Readers,
     Step,
     TextLimit,
+    TokenPair,
     Tools,
     Unit,
 )
@@ -73,7 +76,8 @@ _UNREADABLE = (LookupError, TypeError, ValueError, AttributeError)
 class TelegramSettings(ChannelSettings):
     """`[channels.NAME]` of a bot in a channel, a group or a chat."""
 
-    token: SecretStr
+    token: SecretStr | None = None
+    """None: the one that `loa connect` was given and the store keeps."""
     chat_id: Annotated[str, BeforeValidator(str)] = Field(pattern=r"^(@\w+|-?\d+)$")
     """`@name` of a public channel, or the number of any chat (channels: -100…)."""
     base_url: str = "https://api.telegram.org"
@@ -82,11 +86,14 @@ class TelegramSettings(ChannelSettings):
 
     @field_validator("token")
     @classmethod
-    def _has_two_parts(cls, token: SecretStr) -> SecretStr:
-        number, _, secret = token.get_secret_value().partition(":")
-        if not number.isascii() or not number.isdigit() or not secret.replace("-", "").replace("_", "").isalnum():
+    def _has_two_parts(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and not TOKEN.fullmatch(token.get_secret_value()):
             raise ValueError("write the whole token as @BotFather shows it: digits, a colon, letters")
         return token
+
+    @property
+    def seed(self) -> TokenPair:
+        return TokenPair(self.token.get_secret_value() if self.token else "")
 
 
 PROFILE = Profile(
@@ -149,10 +156,11 @@ class TelegramAdapter(AdapterBase):
     Settings: ClassVar[type[ChannelSettings]] = TelegramSettings
 
     def __init__(self, settings: TelegramSettings, tools: Tools) -> None:
-        self._settings = settings
-        bot_number = settings.token.get_secret_value().partition(":")[0]
-        declared = replace(PROFILE, login=f"telegram bot {bot_number}", hosts=(host_of(settings.base_url),))
-        self.profile = declared.adjusted(settings)
+        self._settings, self._tools = settings, tools
+        bot_number = settings.seed.access.partition(":")[0]
+        login = f"telegram bot {bot_number}" if bot_number else None
+        self.profile = replace(PROFILE, login=login, hosts=(host_of(settings.base_url),)).adjusted(settings)
+        self.connector = TelegramConnector(settings.chat_id, tools, settings.seed, self._look)
 
     def compose(self, post: Post) -> Composed:
         return compose_text(post, LIMIT)
@@ -182,20 +190,33 @@ class TelegramAdapter(AdapterBase):
         return deleted if isinstance(deleted, Outcome) else Uncertain(Fault.SERVER, "the removal was not confirmed")
 
     async def probe(self) -> Outcome:
-        member = await self._called(None, self._standing)
-        return member if isinstance(member, Outcome) else rights(member) or Live(self._settings.chat_id)
+        seen = await self._look()
+        if isinstance(seen, Outcome):
+            return seen
+        return Denied(seen.lacks) if seen.lacks else Live(self._settings.chat_id)
+
+    async def _look(self, token: str | None = None) -> BotSeen | Outcome:
+        """Bot and chat as this token sees them, ours unless another is given."""
+
+        async def look(bot: Bot) -> BotSeen:
+            me = await bot.get_me()
+            member = await bot.get_chat_member(self._settings.chat_id, me.id)
+            denied = rights(member)
+            return BotSeen(me.id, f"@{me.username}", denied.detail if denied else None)
+
+        return await self._called(None, look, token)
 
     async def close(self) -> None:
         if "_wire" in vars(self):
             await self._wire.aclose()
 
-    async def _standing(self, bot: Bot) -> ChatMember:
-        me = await bot.get_me()
-        return await bot.get_chat_member(self._settings.chat_id, me.id)
-
-    async def _called(self, gate: Gate | None, call: Callable[[Bot], Awaitable[T]]) -> T | Outcome:
+    async def _called(
+        self, gate: Gate | None, call: Callable[[Bot], Awaitable[T]], token: str | None = None
+    ) -> T | Outcome:
         """One call's result, or what its failure means: `Unavailable` where nothing can have become public."""
-        token = self._settings.token.get_secret_value()
+        token = token or (await self._tools.vault.pair(self._settings.seed, never_renewed)).access
+        if not token:
+            return not_connected(self._tools.channel)
         bot = bot_for(token, self._settings.base_url, self.profile, self._wire, gate)
         try:
             async with asyncio.timeout(self.profile.total_timeout.total_seconds()):

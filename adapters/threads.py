@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import AwareDatetime, Field
 
 from adapters._graph import GONE, Graph, GraphSettings, Refusal, harmless
+from adapters._meta_accounts import ThreadsConnector, long_token
 from adapters._readback import Listed, Page, search, window
 from broker.contract import AdapterBase, Gate, Job, Profile, Step, TextLimit, TokenPair, Tools, Unit
 from broker.model import Composed, Post, StepClass, Verb
@@ -51,11 +53,19 @@ NOT_READY = frozenset({"24/2207008", "24/4279009"})
 class ThreadsSettings(GraphSettings):
     """`[channels.NAME]` of a Threads account."""
 
-    user_id: str = Field(pattern=r"^\d+$")
+    user_id: str | None = Field(None, pattern=r"^\d+$")
+    """None: the account whose token it is."""
     token_at: AwareDatetime | None = None
     """When the long-lived token was issued: it lives 60 days, and is renewed in time only if this is known."""
     base_url: str = Field("https://graph.threads.net", pattern=r"^https?://[^/]+/?$")
+    oauth_url: str = Field("https://threads.net", pattern=r"^https?://[^/]+/?$")
+    redirect_url: str = Field("https://localhost/", pattern=r"^https?://\S+$")
     version: str = Field("v1.0", pattern=r"^v\d+\.\d+$")
+
+    @property
+    def seed(self) -> TokenPair:
+        ends_at = self.token_at + TOKEN_LIFE if self.token_at else None
+        return replace(super().seed, issued_at=self.token_at, expires_at=ends_at)
 
 
 def listed(post: Mapping[str, Any]) -> Listed:
@@ -71,13 +81,13 @@ class ThreadsAdapter(AdapterBase):
     """One account."""
 
     Settings = ThreadsSettings
+    connector: ThreadsConnector
 
     def __init__(self, settings: ThreadsSettings, tools: Tools) -> None:
         self._settings, self._tools = settings, tools
         self.profile = _profile(settings)
-        self._graph = Graph(settings, tools, self.profile, settings.user_id, self._token)
-        ends_at = settings.token_at + TOKEN_LIFE if settings.token_at else None
-        self._seed = TokenPair(settings.token.get_secret_value(), None, settings.token_at, ends_at)
+        self._graph = Graph(settings, tools, self.profile, settings.user_id or "me", self._token)
+        self.connector = ThreadsConnector(settings, tools, self._graph, self._pair)
 
     def compose(self, post: Post) -> Composed:
         composed = compose_text(post, LIMIT)
@@ -157,8 +167,8 @@ class ThreadsAdapter(AdapterBase):
 
     async def _quota(self, refusal: Refusal) -> Outcome:
         """Why a container that is ready was refused: no code is documented for a quota that is used up."""
-        reply = await self._graph.get(f"{self._graph.node}/threads_publishing_limit", {"fields": "quota_usage,config"})
-        if not isinstance(reply, Refusal) and _is_used_up(reply):
+        used, total = await self.connector.quota()
+        if used is not None and total is not None and used >= total:
             return Throttled(QUOTA_WAIT)
         if refusal.code in NOT_READY:
             return Unavailable(Fault.SERVER, f"a container that is ready was refused ({refusal.code})")
@@ -205,19 +215,17 @@ class ThreadsAdapter(AdapterBase):
         return await self._graph.page(f"{self._graph.node}/threads", "id,text,timestamp,permalink", after, listed)
 
     async def _token(self) -> str:
-        return (await self._tools.vault.pair(self._seed, self._renewed)).access
+        return (await self._pair()).access
+
+    async def _pair(self) -> TokenPair:
+        return await self._tools.vault.pair(self._settings.seed, self._renewed)
 
     async def _renewed(self, pair: TokenPair) -> TokenPair | Outcome:
         """Sixty more days. The old token stays good, so nothing is burned when the answer is lost."""
         reply = await self._graph.get("/refresh_access_token", {"grant_type": "th_refresh_token"}, token=pair.access)
         if isinstance(reply, Refusal):
             return reply.outcome
-        match reply:
-            case {"access_token": str(access), "expires_in": int(seconds)}:
-                now = self._tools.clock.now()
-                return TokenPair(access, None, now, now + timedelta(seconds=seconds))
-            case _:
-                return Unavailable(Fault.SERVER, "a new token that nobody can read")
+        return long_token(reply, self._tools.clock.now()) or Unavailable(Fault.SERVER, "a new token nobody can read")
 
 
 def _container(handle: str) -> str:
@@ -226,14 +234,6 @@ def _container(handle: str) -> str:
 
 def _made_at(handle: str) -> datetime:
     return datetime.fromtimestamp(int(handle.partition("@")[2]), UTC)
-
-
-def _is_used_up(reply: Mapping[str, Any]) -> bool:
-    match reply:
-        case {"data": [{"quota_usage": int(used), "config": {"quota_total": int(most)}}, *_]}:
-            return used >= most
-        case _:
-            return False
 
 
 def _profile(settings: ThreadsSettings) -> Profile:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
 
@@ -20,7 +19,7 @@ from pydantic import SecretStr, model_validator
 from yarl import URL
 
 from adapters._guard import AddressRefused, PublicResolver, may_be_public
-from adapters._http import Answer, ask
+from adapters._http import Answer, ask, retry_after
 from adapters._signing import signed, signing_keys
 from adapters._titled import titled
 from broker.contract import AdapterBase, ChannelSettings, Gate, Job, Profile, Step, Tools
@@ -36,12 +35,10 @@ from broker.outcome import (
     Throttled,
     Unavailable,
     Uncertain,
-    bounded,
 )
 from broker.rules.text import compose_text
 
 _IDS_KEPT = timedelta(days=4)
-_UNNAMED_WAIT = timedelta(seconds=30)
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 _CONTENT = frozenset({400, 409, 413, 415, 422})
@@ -132,18 +129,6 @@ def classify(answer: Answer, webhook_id: str, now: datetime) -> Outcome:
     return Denied(_DENIED.get(status, f"it takes no announcements (HTTP {status}): ask the consumer why"))
 
 
-def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta:
-    """The wait a server asks for, given in seconds or as a date; half a minute when it names none."""
-    value = headers.get("Retry-After", "").strip()
-    if value.isascii() and value.isdigit():
-        return bounded(float(value))
-    try:
-        date = parsedate_to_datetime(value)
-    except ValueError:
-        return _UNNAMED_WAIT
-    return bounded((date if date.tzinfo else date.replace(tzinfo=UTC)) - now)
-
-
 class WebhookAdapter(AdapterBase):
     """Posts events to one consumer."""
 
@@ -158,8 +143,8 @@ class WebhookAdapter(AdapterBase):
 
     def compose(self, post: Post) -> Composed:
         composed = compose_text(post)
-        chat = json.dumps({"text": composed.text}, ensure_ascii=False)
-        body = chat if self._settings.form == "chat" else published(post)
+        is_chat = self._settings.form == "chat"
+        body = json.dumps({"text": composed.text}, ensure_ascii=False) if is_chat else published(post)
         return Composed(text=composed.text, parts={"body": body}, length=composed.length)
 
     async def publish(self, job: Job) -> Outcome:

@@ -15,7 +15,8 @@ from pydantic import Field
 from adapters._http import host_of
 from adapters._readback import Page, search, window
 from adapters._zalo import CODES, Reply, ZaloApi, ZaloAppSettings, classify
-from adapters._zalo_articles import compose, encode, listed
+from adapters._zalo_account import GET_OA, ZaloConnector
+from adapters._zalo_articles import compose, encode, listed, rehearsal
 from broker.contract import AdapterBase, ChannelSettings, Job, Path, Profile, Step, Tools
 from broker.model import Composed, Post, StepClass, Verb
 from broker.outcome import (
@@ -55,7 +56,7 @@ PROFILE = Profile(
     country="VN",
     path=Path.DOMESTIC,
     steps=(Step("create", StepClass.LIST),),
-    abilities=frozenset({Verb.PROBE, Verb.CONFIRM, Verb.FIND, Verb.EDIT, Verb.DELETE}),
+    abilities=frozenset({Verb.PROBE, Verb.CONFIRM, Verb.FIND, Verb.EDIT, Verb.DELETE, Verb.REHEARSE}),
     usual=timedelta(seconds=6),
     max_in_flight=4,
     rate_per_s=2.0,
@@ -72,6 +73,8 @@ class ZaloAdapter(AdapterBase):
         hosts = (host_of(settings.base_url), host_of(settings.oauth_url))
         self.profile = replace(PROFILE, login=f"zalo app {settings.app_id}", hosts=hosts).adjusted(settings)
         self._api = ZaloApi(settings, tools, self.profile)
+        self.connector = ZaloConnector(settings, tools, self._api)
+        self._rehearsal: str | None = None
 
     def compose(self, post: Post) -> Composed:
         return compose(post)
@@ -108,13 +111,39 @@ class ZaloAdapter(AdapterBase):
 
     async def probe(self) -> Outcome:
         wanted = self._settings.oa_id
-        match await self._api.call("GET", "/v2.0/oa/getoa"):
-            case Reply(code=0, data={"oa_id": oa_id} | {"oaid": oa_id}) if str(oa_id) != wanted:
+        match await self._api.call("GET", GET_OA):
+            case Reply(code=0, data={"oa_id": oa_id} | {"oaid": oa_id}) if wanted not in (None, str(oa_id)):
                 return Denied(f"the token belongs to the account {oa_id}, not to {wanted}: correct oa_id or the token")
             case Reply(code=0):
-                return Live(wanted)
+                return Live(wanted or "zalo")
             case other:
                 return classify(other, wrote=False)
+
+    async def rehearse(self) -> Outcome:
+        """A hidden article, created and removed. `Pending`: Zalo still works on it, so call again."""
+        if self._rehearsal is None:
+            article = rehearsal(self._settings.cover_url, self._clock.now())
+            match await self._api.call("POST", "/v2.0/article/create", json_body=article):
+                case Reply(code=0, data={"token": str(token)}):
+                    self._rehearsal = token
+                case other:
+                    return _unanswered(other) if isinstance(other, Outcome) else classify(other, wrote=False)
+        return await self._rehearsed(self._rehearsal)
+
+    async def _rehearsed(self, token: str) -> Outcome:
+        match await self._api.call("POST", "/v2.0/article/verify", json_body={"token": token}):
+            case Reply(code=0, data={"id": str(article_id)} | {"article_id": str(article_id)}):
+                self._rehearsal = None
+                gone = await self._api.call("POST", "/v2.0/article/remove", json_body={"id": article_id})
+                is_gone = isinstance(gone, Reply) and gone.code == 0
+                return Live(article_id) if is_gone else Rejected("left_over", f"remove the hidden article {article_id}")
+            case Reply(message=message) if "process" in message.lower():
+                return Pending(token, _FIRST_CHECK)
+            case other:
+                self._rehearsal = None
+                return (
+                    _NO_COVER if isinstance(other, Reply) and "media" in other.message.lower() else _unanswered(other)
+                )
 
     async def _submitted(self, job: Job, call: str, article: dict[str, Any]) -> Outcome:
         match await self._api.call("POST", f"/v2.0/article/{call}", gate=job.gate, json_body=article):

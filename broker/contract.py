@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -242,6 +242,88 @@ class Vault(Protocol):
         """After the platform refused `access`: a newer pair, or None when there is none to be had."""
         ...
 
+    async def replace(self, pair: TokenPair, seed: TokenPair) -> None:
+        """From now on this pair counts, which a person has just obtained, and not `seed`, the configuration's.
+
+        Durable before it returns.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """The secrets of one attempt to connect an account."""
+
+    state: str = field(repr=False)
+    """Must come back with the answer: it shows that the answer is to our question."""
+    verifier: str = field(repr=False)
+    """Of PKCE (RFC 7636): shows that whoever trades the code has asked for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """What a person does before they paste something back."""
+
+    say: str
+    url: str | None = None
+    """To be opened in a browser; None: there is nothing to open."""
+    secret: bool = False
+    """What they paste is a token."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """An account somebody lets us use."""
+
+    id: str
+    name: str
+    pair: TokenPair
+    lacks: str | None = None
+    """Why we could not post with it, and what to do; None: nothing is missing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Particulars:
+    """What the platform says of our account, as far as it tells."""
+
+    account: str
+    """Its name and id."""
+    rights: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
+    """What is missing, and what to do."""
+    mode: str | None = None
+    """Of the app, where it decides who sees posts: `live` or `development`."""
+    token_ends_at: datetime | None = None
+    token_renews: bool = False
+    """We renew it ourselves; else a person must connect the account again before it ends."""
+    quota_used: int | None = None
+    quota_total: int | None = None
+    """Posts in 24 hours."""
+
+
+class NotConnected(Exception):
+    """An account cannot be connected; the text says why and what to do, and repeats nothing that was pasted."""
+
+
+class Connector(Protocol):
+    """Lets a person connect an account, and tells of it."""
+
+    def invite(self, consent: Consent) -> Invitation:
+        """What to do. Raises `NotConnected` when the configuration lacks what is needed."""
+        ...
+
+    async def accept(self, consent: Consent, pasted: str) -> Sequence[Account]:
+        """The accounts that what was pasted lets us use, at least one. Raises `NotConnected`."""
+        ...
+
+    async def keep(self, account: Account) -> None:
+        """From now on this account is used, also after a restart."""
+        ...
+
+    async def particulars(self) -> Particulars | Outcome:
+        """Read-only."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
@@ -261,6 +343,11 @@ class Adapter(Protocol):
     profile: Profile
 
     def __init__(self, settings: Any, tools: Tools) -> None: ...
+
+    @property
+    def connector(self) -> Connector | None:
+        """None: there is no account to connect."""
+        ...
 
     def compose(self, post: Post) -> Composed:
         """Exactly what readers will see; pure. Raises `ValueError` with what to change if it cannot be composed."""
@@ -301,6 +388,7 @@ class AdapterBase:
     """Answers for verbs a platform does not offer; the profile declares which, so the engine never asks for these."""
 
     Settings: ClassVar[type[ChannelSettings]] = ChannelSettings
+    connector: Connector | None = None
 
     async def confirm(self, job: Job) -> Finding:
         return _not_offered(Verb.CONFIRM)

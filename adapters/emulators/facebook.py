@@ -5,6 +5,7 @@ the app is in development mode its posts come back with `is_published: false` an
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any, ClassVar, Unpack
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from aiohttp import web
 from typing_extensions import override
 
 from adapters.emulators.base import Common, hook
+from adapters.emulators.consent import LANDED, Consents
 from adapters.emulators.faults import Kind
 from adapters.emulators.graph import NO_OBJECT, NO_PERMISSION, GraphEmulator, GraphError, Token, TokenState, graph_time
 from adapters.emulators.http import Call, Route
@@ -20,6 +22,8 @@ from adapters.emulators.log import Post
 _VERSIONS = ("v24.0", "v25.0", "v26.0")
 _LONGEST_MESSAGE = 63206
 _WRITE, _READ = "pages_manage_posts", "pages_read_engagement"
+PERSON = "5550001"
+"""Who consents, and manages the Pages."""
 
 _OLD_VERSION = GraphError(2635, "(#2635) This version of the API is not served")
 _EMPTY = GraphError(100, "(#100) Missing message or attachment")
@@ -56,14 +60,22 @@ class FacebookEmulator(GraphEmulator):
         calls_per_hour: int = 4800,
         **common: Unpack[Common],
     ) -> None:
+        self.consents = Consents(self, "_=_")
         super().__init__(app_secret=app_secret, require_proof=require_proof, calls_per_hour=calls_per_hour, **common)
         self.app_id = app_id
         self.live = live
+        self.granted = self.scopes
+        self.tasks: dict[str, list[str]] = {}
         self.add_page(page_id, token)
 
     @override
     def routes(self) -> Iterator[Route]:
         yield Route("GET", "/{version}/debug_token", "debug_token", self._debug_token)
+        yield Route("GET", "/{version}/dialog/oauth", "consent", self._dialog)
+        yield Route("GET", LANDED, "consent", self.consents.landed)
+        yield Route("GET", "/{version}/oauth/access_token", "exchange", self._trade)
+        yield Route("GET", "/{version}/me/accounts", "accounts", self._accounts)
+        yield Route("GET", "/{version}/me/permissions", "permissions", self._permissions)
         yield Route("POST", "/{version}/{page}/feed", "publish", self._publish, writes=True)
         yield Route("GET", "/{version}/{page}/{edge:feed|published_posts}", "list", self._list)
         yield Route("GET", r"/{version}/{post:\d+_\d+}", "get", self._get)
@@ -75,6 +87,17 @@ class FacebookEmulator(GraphEmulator):
     def add_page(self, page_id: str, token: str) -> None:
         """One more Page of the same app."""
         self.tokens[token] = Token(page_id, self.scopes, self.now())
+        self.tasks[page_id] = ["ANALYZE", "CREATE_CONTENT", "MODERATE", "MANAGE"]
+
+    @hook
+    def grant_only(self, scopes: list[str]) -> None:
+        """The person who consents leaves the other permissions out."""
+        self.granted = self.scopes & set(scopes)
+
+    @hook
+    def set_tasks(self, page_id: str, tasks: list[str]) -> None:
+        """What the person who consents may do on a Page; with nothing they do not manage it."""
+        self.tasks[page_id] = tasks
 
     @hook
     def set_live(self, live: bool) -> None:
@@ -131,6 +154,62 @@ class FacebookEmulator(GraphEmulator):
         data: dict[str, Any] = {"app_id": self.app_id, "type": "PAGE", "is_valid": is_valid, "expires_at": 0}
         return web.json_response({"data": {**data, "scopes": sorted(token.scopes) if token else []}})
 
+    # -- consent
+
+    async def _dialog(self, call: Call) -> web.Response:
+        self._check_version(call)
+        if call.params.get("client_id") != self.app_id:
+            raise self.refuse(GraphError(101, "Error validating application"))
+        return self.consents.page(call, "A person who manages Pages", scopes=call.params.get("scope", ""))
+
+    async def _trade(self, call: Call) -> web.Response:
+        """A code for a token of an hour, or that for one of sixty days."""
+        self._check_version(call)
+        if call.params.get("client_id") != self.app_id or call.params.get("client_secret") != self.app_secret:
+            raise self.refuse(GraphError(1, "Error validating client secret"))
+        if call.params.get("grant_type") == "fb_exchange_token":
+            short = self.tokens.get(call.params.get("fb_exchange_token", ""))
+            if short is None or short.state_at(self.now()) is not TokenState.VALID:
+                raise self.refuse(TokenState.EXPIRED.error)
+            return self._person_token(timedelta(days=60), short.scopes)
+        grant = self.consents.redeem(call)
+        if grant is None:
+            raise self.refuse(GraphError(100, "This authorization code has been used.", subcode=36009))
+        asked = frozenset(grant["scopes"].split(","))
+        return self._person_token(timedelta(hours=1), self.granted & asked)
+
+    def _person_token(self, life: timedelta, scopes: frozenset[str]) -> web.Response:
+        token = f"EAAU{self.random.randbytes(16).hex()}"
+        self.tokens[token] = Token(PERSON, scopes, self.now(), self.now() + life)
+        self.note("token issued")
+        seconds = int(life.total_seconds())
+        return web.json_response({"access_token": token, "token_type": "bearer", "expires_in": seconds})
+
+    async def _accounts(self, call: Call) -> web.Response:
+        """The person's Pages; their tokens last as long as the person's, or for good if that is a long one."""
+        person = self._person(call, "pages_show_list")
+        assert person.expires_at is not None
+        ends_at = None if person.expires_at - person.issued_at > timedelta(days=1) else person.expires_at
+        pages = []
+        for page, tasks in self.tasks.items():
+            if tasks:
+                token = f"EAAP{self.random.randbytes(16).hex()}"
+                self.tokens[token] = Token(page, person.scopes, self.now(), ends_at)
+                pages.append({"access_token": token, "name": f"Page {page}", "id": page, "tasks": tasks})
+        return web.json_response({"data": pages, "paging": {"cursors": {"before": "x", "after": "y"}}})
+
+    async def _permissions(self, call: Call) -> web.Response:
+        held = self._person(call, None).scopes
+        given = [{"permission": s, "status": "granted" if s in held else "declined"} for s in sorted(self.scopes)]
+        return web.json_response({"data": given})
+
+    def _person(self, call: Call, scope: str | None) -> Token:
+        self._check_version(call)
+        token = self.authorise(call, scope)
+        if token.owner != PERSON:
+            raise self.refuse(NO_OBJECT)
+        return token
+
     # -- rules
 
     def _check_version(self, call: Call) -> None:
@@ -141,7 +220,7 @@ class FacebookEmulator(GraphEmulator):
         """The Page this call is about, which must be the token's own."""
         self._check_version(call)
         page = self.authorise(call, scope).owner
-        if call.match["page"] not in (page, "me"):
+        if call.match["page"] not in (page, "me") or page == PERSON:
             raise self.refuse(NO_OBJECT)
         return page
 

@@ -51,6 +51,8 @@ class Kind(StrEnum):
     EMPTY_LIST = "empty_list"
     LIST_LAG = "list_lag"  # lists show posts only `after` seconds (60) after they were made
     NEVER_FINISH = "never_finish"  # processing goes on for ever
+    REFUSE_LATER = "refuse_later"  # taken, then refused by those who look at it
+    INVISIBLE = "invisible"  # kept, and shown to nobody but its makers
     REMOVE_LATER = "remove_later"  # the platform takes the post away `after` seconds (5) after it was made
 
     # Short names for two well-known disasters.
@@ -87,7 +89,17 @@ SHAPED = frozenset(
         Kind.SUSPENDED,
     }
 )
-BEHAVIOUR = frozenset({Kind.SILENT_DROP, Kind.EMPTY_LIST, Kind.LIST_LAG, Kind.NEVER_FINISH, Kind.REMOVE_LATER})
+BEHAVIOUR = frozenset(
+    {
+        Kind.SILENT_DROP,
+        Kind.EMPTY_LIST,
+        Kind.LIST_LAG,
+        Kind.NEVER_FINISH,
+        Kind.REFUSE_LATER,
+        Kind.INVISIBLE,
+        Kind.REMOVE_LATER,
+    }
+)
 _SHORT_FOR = {
     Kind.PASS_PROBES_REFUSE_POSTS: (Kind.SERVER_ERROR, "writes"),
     Kind.LOSE_REFRESH_ANSWER: (Kind.STORED_THEN_RESET, "token"),

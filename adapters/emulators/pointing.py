@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from adapters.emulators.base import Emulator
+from adapters.emulators.consent import LANDED
 
 MAIL_USER, MAIL_PASSWORD = "loa", "smtp-password"
 OPTIONS: Mapping[str, Mapping[str, Any]] = {"smtp": {"users": {MAIL_USER: MAIL_PASSWORD}}}
@@ -22,19 +23,25 @@ def _address(emulator: Any) -> dict[str, str]:
     return {"base_url": emulator.base_url}
 
 
+def _app(emulator: Any, oauth_url: str) -> dict[str, str]:
+    """What people's consent needs."""
+    where = {"oauth_url": oauth_url, "redirect_url": oauth_url + LANDED}
+    return {"app_id": emulator.app_id, "app_secret": emulator.app_secret, **where}
+
+
 def _facebook(emulator: Any) -> dict[str, str]:
     token, held = next(iter(emulator.tokens.items()))
-    return {**_address(emulator), "page_id": held.owner, "token": token, "app_secret": emulator.app_secret}
+    return {**_address(emulator), **_app(emulator, emulator.base_url), "page_id": held.owner, "token": token}
 
 
 def _threads(emulator: Any) -> dict[str, str]:
-    token = next(iter(emulator.tokens))
-    return {**_address(emulator), "user_id": emulator.user_id, "token": token, "app_secret": emulator.app_secret}
+    account = {"user_id": emulator.user_id, "token": next(iter(emulator.tokens))}
+    return {**_address(emulator), **_app(emulator, emulator.base_url), **account}
 
 
 def _zalo(emulator: Any) -> dict[str, str]:
-    account = {"oa_id": emulator.oa_id, "app_id": emulator.app_id, "app_secret": emulator.app_secret}
-    hosts = {"base_url": emulator.base_urls["api"], "oauth_url": emulator.base_urls["oauth"]}
+    account = {"oa_id": emulator.oa_id, **_app(emulator, emulator.base_urls["oauth"])}
+    hosts = {"base_url": emulator.base_urls["api"]}
     unused = next((token for token, is_used in emulator.refresh_tokens.items() if not is_used), "none-left")
     return {**hosts, **account, "refresh_token": unused}
 

@@ -18,6 +18,7 @@ from aiohttp import web
 from typing_extensions import override
 
 from adapters.emulators.base import Common, hook
+from adapters.emulators.consent import LANDED, Consents
 from adapters.emulators.faults import Kind
 from adapters.emulators.graph import NO_OBJECT, GraphEmulator, GraphError, Token, graph_time
 from adapters.emulators.http import Call, Route
@@ -102,6 +103,7 @@ class ThreadsEmulator(GraphEmulator):
         self,
         *,
         user_id: str = "2468",
+        app_id: str = "7003",
         token: str = "threads-token",  # noqa: S107 - the emulator's own
         app_secret: str = "app-secret",  # noqa: S107 - the emulator's own
         require_proof: bool = False,
@@ -110,8 +112,9 @@ class ThreadsEmulator(GraphEmulator):
         calls_per_hour: int = 4800,
         **common: Unpack[Common],
     ) -> None:
+        self.consents = Consents(self, "_")
         super().__init__(app_secret=app_secret, require_proof=require_proof, calls_per_hour=calls_per_hour, **common)
-        self.user_id = user_id
+        self.user_id, self.app_id = user_id, app_id
         self.quota = quota
         self.ready_after = timedelta(seconds=ready_after)
         self.containers: dict[str, Container] = {}
@@ -121,6 +124,9 @@ class ThreadsEmulator(GraphEmulator):
 
     @override
     def routes(self) -> Iterator[Route]:
+        yield Route("GET", "/oauth/authorize", "consent", self._authorize)
+        yield Route("GET", LANDED, "consent", self.consents.landed)
+        yield Route("POST", "/oauth/access_token", "token", self._trade)
         yield Route("GET", "/access_token", "token", self._exchange)
         yield Route("GET", "/refresh_access_token", "token", self._refresh)
         yield Route("POST", "/v1.0/{user}/threads", "create", self._create, writes=True)
@@ -143,7 +149,7 @@ class ThreadsEmulator(GraphEmulator):
     def issue_token(self, hours_old: float = 0.0, *, is_short: bool = False) -> str:
         """A new token of the account, as its owner's consent gives one: short (1 hour) or long (60 days)."""
         issued_at = self.now() - timedelta(hours=hours_old)
-        return self._new_token(issued_at, _SHORT_LIFE if is_short else _LONG_LIFE)
+        return self._new_token(issued_at, _SHORT_LIFE if is_short else _LONG_LIFE, self.scopes)
 
     # -- publishing
 
@@ -268,13 +274,28 @@ class ThreadsEmulator(GraphEmulator):
 
     # -- tokens
 
+    async def _authorize(self, call: Call) -> web.Response:
+        if call.params.get("client_id") != self.app_id or "threads_basic" not in call.params.get("scope", ""):
+            raise self.refuse(GraphError(101, "Error validating application"))
+        return self.consents.page(call, "@tinvidu", scopes=call.params["scope"])
+
+    async def _trade(self, call: Call) -> web.Response:
+        """A code for a token of an hour."""
+        self._check_grant(call, "authorization_code")
+        if call.params.get("client_id") != self.app_id or call.params.get("client_secret") != self.app_secret:
+            raise self.refuse(_BAD_SECRET)
+        grant = self.consents.redeem(call)
+        if grant is None:
+            raise self.refuse(GraphError(100, "This authorization code has been used", subcode=36009))
+        token = self._new_token(self.now(), _SHORT_LIFE, self.scopes & set(grant["scopes"].split(",")))
+        return web.json_response({"access_token": token, "user_id": int(self.user_id)})
+
     async def _exchange(self, call: Call) -> web.Response:
         """A short token and the app's secret for a long token."""
         self._check_grant(call, "th_exchange_token")
         if call.params.get("client_secret") != self.app_secret:
             raise self.refuse(_BAD_SECRET)
-        self.authorise(call, _READ)
-        return self._token_answer()
+        return self._token_answer(self.authorise(call, _READ).scopes)
 
     async def _refresh(self, call: Call) -> web.Response:
         """A long token, at least a day old and not over, for another 60 days. The old one stays good until its end."""
@@ -282,19 +303,19 @@ class ThreadsEmulator(GraphEmulator):
         token = self.authorise(call, _READ)
         if self.now() < token.issued_at + _DAY:
             raise self.refuse(_TOO_YOUNG)
-        return self._token_answer()
+        return self._token_answer(token.scopes)
 
     def _check_grant(self, call: Call, wanted: str) -> None:
         if call.params.get("grant_type") != wanted:
             raise self.refuse(GraphError(100, f"(#100) Param grant_type must be {wanted}"))
 
-    def _token_answer(self) -> web.Response:
+    def _token_answer(self, scopes: frozenset[str]) -> web.Response:
         self.note("token issued")
-        token = self._new_token(self.now(), _LONG_LIFE)
+        token = self._new_token(self.now(), _LONG_LIFE, scopes)
         seconds = int(_LONG_LIFE.total_seconds())
         return web.json_response({"access_token": token, "token_type": "bearer", "expires_in": seconds})
 
-    def _new_token(self, issued_at: datetime, life: timedelta) -> str:
+    def _new_token(self, issued_at: datetime, life: timedelta, scopes: frozenset[str]) -> str:
         token = f"THAA{self.random.randbytes(16).hex()}"
-        self.tokens[token] = Token(self.user_id, self.scopes, issued_at, issued_at + life)
+        self.tokens[token] = Token(self.user_id, scopes, issued_at, issued_at + life)
         return token

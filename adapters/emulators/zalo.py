@@ -5,6 +5,7 @@ articles without a cover are refused, as are titles of exactly 150 characters; `
 fetched. Assumed, since no page tells: the codes for a wrong app secret and for an article that is not there.
 """
 
+import base64
 import hashlib
 import hmac
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ from aiohttp import web
 from typing_extensions import override
 
 from adapters.emulators.base import Common, hook
+from adapters.emulators.consent import LANDED, Consents
 from adapters.emulators.faults import Fault, Kind
 from adapters.emulators.http import WIRE, Call, HttpEmulator, Refused, Route
 from adapters.emulators.log import Post
@@ -25,7 +27,7 @@ from adapters.emulators.log import Post
 _TITLE, _DESCRIPTION, _AUTHOR = 150, 300, 50
 _PAGE = 10
 _BAD_TOKEN, _BAD_PARAMETER, _FAILED, _NO_SUCH_CALL = -216, -201, -200, -209
-_BAD_REFRESH, _BAD_SECRET = -14014, -14004
+_BAD_REFRESH, _BAD_SECRET, _BAD_CODE = -14014, -14004, -14005
 
 
 @dataclass(slots=True)
@@ -75,6 +77,7 @@ class ZaloEmulator(HttpEmulator):
         hides: bool = False,
         **common: Unpack[Common],
     ) -> None:
+        self.consents = Consents(self)
         super().__init__(**common)
         self.oa_id, self.app_id, self.app_secret = oa_id, app_id, app_secret
         self.token_life = timedelta(hours=token_hours)
@@ -87,7 +90,9 @@ class ZaloEmulator(HttpEmulator):
 
     @override
     def routes(self) -> Iterator[Route]:
-        yield Route("POST", "/v4/oa/access_token", "token", self._refresh, host="oauth")
+        yield Route("GET", "/v4/oa/permission", "consent", self._permission, host="oauth")
+        yield Route("GET", LANDED, "consent", self.consents.landed, host="oauth")
+        yield Route("POST", "/v4/oa/access_token", "token", self._trade, host="oauth")
         yield Route("POST", "/v2.0/article/create", "create", self._create, writes=True, host="api")
         yield Route("POST", "/v2.0/article/update", "edit", self._update, writes=True, host="api")
         yield Route("POST", "/v2.0/article/remove", "delete", self._remove, writes=True, host="api")
@@ -134,9 +139,26 @@ class ZaloEmulator(HttpEmulator):
 
     # -- tokens
 
-    async def _refresh(self, call: Call) -> web.Response:
+    async def _permission(self, call: Call) -> web.Response:
+        if call.params.get("app_id") != self.app_id:
+            raise _refused(_BAD_SECRET, "Invalid app id")
+        given = {"challenge": call.params.get("code_challenge", "")}
+        return self.consents.page(call, "Tin Ví Dụ", {"oa_id": self.oa_id}, **given)
+
+    async def _trade(self, call: Call) -> web.Response:
         if call.request.headers.get("secret_key") != self.app_secret or call.params.get("app_id") != self.app_id:
             raise _refused(_BAD_SECRET, "Invalid app id or secret key", error_name="Invalid secret key")
+        return self._first_pair(call) if call.params.get("grant_type") == "authorization_code" else self._refresh(call)
+
+    def _first_pair(self, call: Call) -> web.Response:
+        """For a code, from whoever knows the verifier of its challenge."""
+        grant = self.consents.redeem(call, checks_address=False)
+        if grant is None or grant["challenge"] != _challenge(call.params.get("code_verifier", "")):
+            raise _refused(_BAD_CODE, "Invalid authorization code", error_name="Invalid authorization code")
+        self.note("consent redeemed")
+        return web.json_response(self._new_pair())
+
+    def _refresh(self, call: Call) -> web.Response:
         token = call.params.get("refresh_token", "")
         if call.params.get("grant_type") != "refresh_token" or self.refresh_tokens.get(token, True):
             self.note("refresh token refused", "used before" if token in self.refresh_tokens else "unknown")
@@ -276,6 +298,10 @@ class ZaloEmulator(HttpEmulator):
         if not isinstance(body, list) or not body:
             raise _refused(_BAD_PARAMETER, "body is empty")
         return given
+
+
+def _challenge(verifier: str) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
 
 
 def _text(given: Mapping[str, Any]) -> str:

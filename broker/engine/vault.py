@@ -74,6 +74,19 @@ class TokenVault:
             token = await self._renewed(access, refresh, refused=True)
         return token.pair if token.pair.access not in ("", access) else None
 
+    async def replace(self, pair: TokenPair, seed: TokenPair) -> None:
+        """A person's new pair. A renewal under way goes on and finds that its parent is no more."""
+        await self._first(seed)
+        while True:
+            held = await self._call(self._store.token, self._slot)
+            token, parent = _child(held, pair), fingerprint(held.pair) if held else None
+            if await self._call(self._store.put_token, self._slot, token, parent=parent):
+                break
+        self._unsaved, self._not_before = None, None
+        self._told.clear()
+        self._token = token
+        log.info("token_replaced", slot=self._slot, expires_at=pair.expires_at)
+
     async def close(self) -> None:
         """Waits for a renewal under way: its answer must not be lost. Before the session and the store are closed."""
         if self._renewal:
@@ -86,6 +99,8 @@ class TokenVault:
     async def _first(self, seed: TokenPair) -> Token:
         """The stored token, or the configuration's if there is none or a person has put a new one there."""
         held = await self._call(self._store.token, self._slot)
+        if not (seed.access or seed.refresh):  # an account that is connected, or will be, and not configured
+            return held or Token(seed, None, None)
         if held is None or _name(seed) not in {_name(held.pair), *_ancestors(held)}:
             parent = fingerprint(held.pair) if held else None
             await self._call(self._store.put_token, self._slot, _child(held, seed), parent=parent)
@@ -118,6 +133,8 @@ class TokenVault:
 
     def _is_due(self, token: Token) -> bool:
         """By age, at half of its life; nearly at its end if the refresh token may be burned."""
+        if not (token.pair.access or token.pair.refresh):
+            return False
         if self._is_lost(token):
             self._tell("token_lost", until=token.pair.expires_at)
         if self._unsaved:

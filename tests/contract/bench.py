@@ -14,7 +14,7 @@ from adapters.emulators.faults import Kind
 from adapters.emulators.http import HttpEmulator
 from broker.clock import SystemClock
 from broker.contract import Adapter, GateClosed, Job, Refresh, TokenPair, Tools
-from broker.model import Composed, Post
+from broker.model import Composed, Post, Verb
 from broker.outcome import Absent, Finding, Live, Outcome, Pending, Uncertain, Unfinished
 
 SLOW = frozenset({Kind.BLACK_HOLE, Kind.STALL, Kind.STORED_THEN_STALL, Kind.RUN_LATER, Kind.SLOW_DRIP})
@@ -74,6 +74,9 @@ class MemoryVault:
             return None
         return self._kept
 
+    async def replace(self, pair: TokenPair, seed: TokenPair) -> None:
+        self._kept = pair
+
 
 @dataclass(slots=True)
 class Copy:
@@ -127,17 +130,32 @@ class Copy:
                 pass
         return outcome
 
-    async def publish_to_the_end(self, adapter: Adapter) -> Outcome | Absent:
+    async def publish_to_the_end(self, adapter: Adapter) -> Finding:
         """Attempts until nothing is left to do; a platform that takes its time is asked again after it."""
-        outcome = await self.publish(adapter)
+        outcome: Finding = await self.publish(adapter)
         for _ in range(20):
             match outcome:
                 case Unfinished(_, wait):
                     await asyncio.sleep(min(wait.total_seconds(), 0.05))
                     outcome = await self.publish(adapter)
+                case Pending(_, wait) if Verb.CONFIRM in adapter.profile.abilities:
+                    await asyncio.sleep(min(wait.total_seconds(), 0.05))
+                    outcome = await self.confirm(adapter)
                 case _:
                     break
         return outcome
+
+    async def confirm(self, adapter: Adapter) -> Finding:
+        """One question about a pending copy, its answer remembered."""
+        found = await adapter.confirm(self.job())
+        match found:
+            case Live(platform_id, url):
+                self.platform_id, self.url = platform_id, url
+            case Pending(handle):
+                self.handle = handle
+            case _:
+                pass
+        return found
 
 
 class Bench:
@@ -150,8 +168,10 @@ class Bench:
         public_step: str,
         emulator: HttpEmulator,
         session: aiohttp.ClientSession,
+        done: type[Finding] = Live,
     ) -> None:
         self._adapter, self._settings, self._public_step, self._session = adapter, settings, public_step, session
+        self._done = done
         self.emulator = emulator
         self.log = emulator.log
         self.adapter = self.new_adapter()
@@ -173,9 +193,9 @@ class Bench:
         return Copy(post, self.adapter.compose(post))
 
     async def live(self, post: Post = POST) -> Copy:
-        """A copy that is public."""
+        """A copy that is public, as far as programs can tell on this platform."""
         copy = self.copy(post)
-        assert isinstance(await copy.publish_to_the_end(self.adapter), Live)
+        assert isinstance(await copy.publish_to_the_end(self.adapter), self._done)
         return copy
 
     async def lost(self, post: Post = POST, kind: Kind = Kind.STORED_THEN_RESET) -> Copy:

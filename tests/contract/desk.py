@@ -61,6 +61,9 @@ class NoVault:
     async def refused(self, access: str, refresh: Refresh) -> TokenPair | None:
         raise NotImplementedError
 
+    async def replace(self, pair: TokenPair, seed: TokenPair) -> None:
+        raise NotImplementedError
+
 
 def tools(session: aiohttp.ClientSession, clock: Clock | None = None, channel: str = "partner") -> Tools:
     return Tools(channel=channel, session=session, clock=clock or SystemClock(), vault=NoVault(), agency=POST.agency)

@@ -18,7 +18,7 @@ from adapters.emulators.zalo import ZaloEmulator
 from adapters.zalo import ZaloAdapter, ZaloSettings
 from broker.contract import Adapter, Path, Tools
 from broker.outcome import Absent, Denied, Live, NotSeen, Pending, Rejected, Seen, Throttled, Unavailable, Uncertain
-from tests.contract.adapter_suite import Deletes, Edits, Lists
+from tests.contract.adapter_suite import Deletes, Edits, Lists, Rehearses
 from tests.contract.bench import OTHER, PATIENCE, POST, Bench, Copy, MemoryVault
 from tests.contract.emulators.browser import HandClock
 
@@ -32,7 +32,7 @@ SETTINGS = {
 }
 
 
-class TestZalo(Lists, Deletes, Edits):
+class TestZalo(Lists, Deletes, Edits, Rehearses):
     adapter = ZaloAdapter
     emulator = ZaloEmulator
     settings: ClassVar = {**SETTINGS, "article_url": "https://zalo.example/{id}"}
