@@ -90,21 +90,27 @@ class Broker:
         `Overloaded` or `StoreFull` when nothing more can be taken in.
         """
         draft = checked(body, self._clock.now())
-        digest = _digest(draft)
-        if idempotency_key is not None and (known := await self._known(agency, idempotency_key)) is not None:
-            return await self._repeated(agency, *known, digest=digest)
         replaced = await self._replaced(agency, draft)
+        receipt = await self._accepted(agency, draft, replaced, idempotency_key, by)
+        if replaced is not None:
+            await self.engine.taken_in(replaced)
+        return receipt
+
+    async def _accepted(
+        self, agency: str, draft: Draft, replaced: str | None, key: str | None, by: str | None
+    ) -> Receipt:
+        record = IdempotencyRecord(key, _digest(draft)) if key is not None else None
+        if record is not None and (known := await self._known(agency, record.key)) is not None:
+            return await self._repeated(agency, *known, digest=record.digest)
         case = await self._case(agency, draft, by)
-        record = IdempotencyRecord(idempotency_key, digest) if idempotency_key is not None else None
-        result, accepted = await self.engine.dispatcher.accept(case, record)
+        result, accepted = await self.engine.dispatcher.accept(case, record, _replaces(replaced, case))
         match result:
             case Done():
-                await self._replace(replaced, accepted)
                 return Receipt(self._report(accepted))
             case Exists(by="reference"):
-                return await self.announce(agency, body, idempotency_key=idempotency_key, by=by)
-            case Exists(announcement_id, same_body, by):
-                return await self._existing(agency, announcement_id, same_body, by)
+                return await self._accepted(agency, draft, replaced, key, by)
+            case Exists(announcement_id, same_body, what):
+                return await self._existing(agency, announcement_id, same_body, what)
             case Broken(error):
                 raise InvalidInput(f"The announcement cannot be stored: {error}.")
             case _:
@@ -328,13 +334,6 @@ class Broker:
         problem = FieldProblem("replaces", "names no announcement of this agency: correct it or leave it out")
         raise InvalidInput("The announcement was not accepted.", problem)
 
-    async def _replace(self, old: str | None, accepted: Case) -> None:
-        """The new announcement ends the old one's unsent copies."""
-        if old is None:
-            return
-        by = {"by": accepted.announcement.reference}
-        await self._settle_entry(InboxEntry(announcement_id=old, channel=None, attempt=None, kind=REPLACED, payload=by))
-
     # small helpers
 
     async def _settle_entry(self, entry: InboxEntry) -> None:
@@ -383,6 +382,14 @@ class Broker:
 
     def _event(self, agency: str, event: Event) -> EventReport:
         return event_report(event, self._channels(agency), self._agency(agency).zone)
+
+
+def _replaces(old: str | None, new: Case) -> InboxEntry | None:
+    """The new announcement ends the old one's unsent copies."""
+    if old is None:
+        return None
+    by = {"by": new.announcement.reference}
+    return InboxEntry(announcement_id=old, channel=None, attempt=None, kind=REPLACED, payload=by)
 
 
 def post_of(

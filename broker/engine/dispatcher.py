@@ -106,15 +106,18 @@ class Dispatcher:
 
     # what comes in
 
-    async def accept(self, case: Case, idempotency: IdempotencyRecord | None) -> tuple[Result, Case]:
-        """Stores a new case and starts it; deliveries with slot and permit are born `sending` in the same commit."""
+    async def accept(
+        self, case: Case, idempotency: IdempotencyRecord | None, tells: InboxEntry | None = None
+    ) -> tuple[Result, Case]:
+        """Stores a new case, and what it `tells` another, and starts it; deliveries with slot and permit are born
+        `sending` in the same commit."""
         now = self._clock.now()
         planned = plan(case, self._channels(case), self._monitor.view, now).case
         begun, permits = self._begin_at_once(planned, now)
         notes = events(Case(case.announcement, {}), begun, now)
         begun = _numbered(begun, notes)
         self._at(Point.ACCEPT_PLANNED)
-        result = await self._writer.write(Accept(begun, notes, idempotency), Lane.ACCEPTS)
+        result = await self._writer.write(Accept(begun, notes, idempotency, tells), Lane.ACCEPTS)
         if not isinstance(result, Done):
             for permit in permits.values():
                 permit.give_back()

@@ -134,7 +134,11 @@ class Engine:
         """Makes an entry durable, then waits until it is settled, if this run owns the announcement."""
         await self.writer.write(entry, Lane.OUTCOMES)
         self.switches.at(Point.INBOX_DURABLE)
-        settled = [f for f, about in await self._take_inbox() if about == entry.announcement_id]
+        await self.taken_in(entry.announcement_id)
+
+    async def taken_in(self, announcement_id: str) -> None:
+        """Waits until everything the inbox holds about this announcement is settled, if this run owns it."""
+        settled = [f for f, about in await self._take_inbox() if about == announcement_id]
         if settled:
             await asyncio.wait(settled, timeout=SETTLED_WITHIN.total_seconds())
             self.switches.at(Point.INBOX_SETTLED)

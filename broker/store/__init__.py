@@ -34,6 +34,8 @@ class Accept:
     case: Case
     events: tuple[Event, ...]
     idempotency: IdempotencyRecord | None = None
+    tells: InboxEntry | None = None
+    """What it says about another announcement: that it replaces it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,6 +121,8 @@ class Rows:
         if key := accept.idempotency:
             kept = legal(key.key)
             yield "insert_idempotency", (announcement.agency, kept, key.digest, announcement.id, row[4])
+        if accept.tells:
+            yield "insert_inbox", self._inbox_row(accept.tells)
 
     def _save(self, save: Save) -> Iterator[Write]:
         announcement = save.announcement

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from tests.simulation.oracles import judge
+from tests.simulation.platforms import Spell, Trouble
 from tests.simulation.scenes import channel, news, scene
 from tests.simulation.simulation import Outcome, simulate
-from tests.simulation.worlds import Kind, World
+from tests.simulation.worlds import Blow, Kind, Strike, World
 
 pytestmark = pytest.mark.quick
 
@@ -36,3 +37,10 @@ def test_what_was_replaced_while_an_attempt_connects_does_not_leave():
 def test_attempts_keep_the_rate_however_long_their_intents_take_to_the_disk():
     world = scene([channel("meta", Kind.LIST, rate_per_s=1.0)], *(news(n, 30 + n / 100) for n in range(6)))
     play(replace(world, disk_s=0.3))
+
+
+def test_what_was_replaced_stays_so_when_the_broker_dies_after_the_commit():
+    down = Spell(Trouble.REFUSED, 0, 200)
+    killed = Strike(Blow.CRASH_AFTER_COMMIT, 100.0, 5.0, 1)
+    world = scene([channel("meta", Kind.LIST, down)], news(0, 90), news(1, 100.1, replaces=0), strikes=[killed])
+    assert [copy.text.split("\n")[0] for copy in play(world).platforms["meta"].copies] == ["Tin số 1"]
