@@ -104,7 +104,8 @@ class World:
         """From now on these platforms count; what they have received so far."""
         for index, platform in enumerate(self.platforms):
             platform.is_counted = indexes is None or index in indexes
-        self._waiting.clear()
+        if indexes is not None:
+            self._waiting.clear()
         self.received = sum(platform.received for platform in self.platforms if platform.is_counted)
         return self.received
 

@@ -55,6 +55,7 @@ class Metrics:
             buckets=SECONDS_OF_A_REQUEST,
             registry=r,
         )
+        self._found: dict[tuple[Counter, tuple[str, ...]], Counter] = {}
         self.streams = Gauge("loa_event_streams", "Open event streams.", registry=r)
         broker.watch(self.saw)
 
@@ -63,11 +64,11 @@ class Metrics:
         agency = case.announcement.agency
         for event in notes:
             if event.n == 1:
-                self._accepted.labels(agency).inc()
+                self._series(self._accepted, agency).inc()
             if event.channel is not None:
                 self._moved(agency, event.channel, event.kind, case)
             elif event.kind == "status":
-                self._status.labels(agency, case.announcement.status.value).inc()
+                self._series(self._status, agency, case.announcement.status.value).inc()
             elif event.kind == "goal_met" and (met_at := case.announcement.met_at):
                 self._to_goal.labels(agency).observe((met_at - case.announcement.base_at).total_seconds())
 
@@ -81,9 +82,16 @@ class Metrics:
 
     def _moved(self, agency: str, channel: str, state: str, case: Case) -> None:
         cause = case.deliveries[channel].cause
-        self._moves.labels(agency, channel, state, cause.value if cause else "").inc()
+        self._series(self._moves, agency, channel, state, cause.value if cause else "").inc()
         if state == State.SENDING:
-            self._attempts.labels(agency, channel).inc()
+            self._series(self._attempts, agency, channel).inc()
+
+    def _series(self, counter: Counter, *labels: str) -> Counter:
+        """One series of a counter, remembered: to find it costs more than to count."""
+        key = (counter, labels)
+        if (found := self._found.get(key)) is None:
+            found = self._found[key] = counter.labels(*labels)
+        return found
 
     def _engine(self) -> Iterator[Metric]:
         engine = self._broker.engine

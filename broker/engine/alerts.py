@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from zlib import crc32
@@ -27,6 +27,7 @@ from broker.rules.agency import Agency
 from broker.rules.episodes import AGAIN_AFTER, HOLD, MORE_AFTER, Episode, Kind, of_case, of_health, ways
 from broker.rules.sentences import sentence
 from broker.store import SaveSetting
+from broker.values import replace
 
 log = structlog.get_logger("loa.alerts")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
@@ -31,6 +31,7 @@ from broker.rules.delivery import Policy, begin, settle, unsent, verb_for
 from broker.rules.failover import is_class_c, plan, policy_for
 from broker.rules.standing import Channels, events, is_taken_back
 from broker.store import Accept, Change, Done, DueRef, IdempotencyRecord, InboxEntry, Result, Save
+from broker.values import replace
 
 log = structlog.get_logger("loa.dispatcher")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -29,6 +29,7 @@ from broker.rules.agency import Agency
 from broker.rules.delivery import Policy
 from broker.rules.failover import give_up_late_copy, newest, policy_for
 from broker.store import InboxEntry, SaveSetting, Store
+from broker.values import replace
 
 log = structlog.get_logger("loa.engine")
 

@@ -6,7 +6,7 @@ Anyone may insert an entry; only the owner settles it, in the same transaction t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ from broker.model import Case, Delivery, Reason, State, Verb
 from broker.outcome import Cause, Finding, Live, Seen
 from broker.rules.delivery import Policy, settle
 from broker.store import InboxEntry
+from broker.values import replace
 
 Policies = Callable[[Case, Delivery], Policy | None]
 

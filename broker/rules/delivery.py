@@ -6,7 +6,7 @@ A failed question never changes a delivery's state; only its own publish, a proo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zlib import crc32
 
@@ -28,6 +28,7 @@ from broker.outcome import (
     Unfinished,
     bounded,
 )
+from broker.values import replace
 
 S = State
 MOVES: Mapping[State, frozenset[State]] = {
@@ -425,7 +426,7 @@ def _not_deleted(d: Delivery, detail: str, policy: Policy, now: datetime) -> Del
 def _to(d: Delivery, state: State, reason: Reason, cause: Cause | None = None, **changes: object) -> Delivery:
     """The delivery in its new state; timers and question counts start anew unless `changes` says otherwise."""
     fresh: dict[str, object] = {"next_at": None, "asks": 0, "state": state, "reason": reason, "cause": cause}
-    return replace(d, **(fresh | changes))  # type: ignore[arg-type]  # names are checked by the dataclass itself
+    return replace(d, **(fresh | changes))
 
 
 def _iso(at: datetime) -> str:

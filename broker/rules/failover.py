@@ -7,7 +7,7 @@ the view of health alone, so calling it twice changes nothing, and a restart nee
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -28,6 +28,7 @@ from broker.rules.standing import (
 from broker.rules.timing import begun_at, start_until, wakes_at
 from broker.rules.timing import policy_for as policy_for
 from broker.rules.timing import useful_until as useful_until
+from broker.values import replace
 
 S = State
 UNDER_WAY = frozenset({S.DUE, S.SENDING, S.PENDING, S.CHECKING, S.UNCONFIRMED})

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -31,6 +31,7 @@ from broker.outcome import (
     Unfinished,
     bounded,
 )
+from broker.values import replace
 
 EVIDENCE_FOR = timedelta(seconds=60)
 """How long one failure counts, and how close together two members must begin to fail."""

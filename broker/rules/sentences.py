@@ -99,8 +99,9 @@ def _said(reason: Reason, language: str, zone: tzinfo, context: Mapping[str, obj
     if reason.key not in SENTENCES:
         return None
     args = _telling({**context, **reason.args})
-    shown = {name: _shown(name, value, args, language, zone) for name, value in args.items() if value is not None}
     template = _CHOICE.sub(lambda choice: _chosen(choice[1], args), SENTENCES[reason.key][LANGUAGES.index(language)])
+    named = {name: value for name, value in args.items() if value is not None and f"{{{name}" in template}
+    shown = {name: _shown(name, value, args, language, zone) for name, value in named.items()}
     try:
         return template.format_map(shown)
     except KeyError:

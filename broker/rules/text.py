@@ -53,6 +53,8 @@ def count(text: str, unit: Unit) -> int:
 
 def normal(text: str) -> str:
     """`text` in NFC with plain line ends, without blanks at line ends and around it."""
+    if not text:
+        return ""
     lines = unicodedata.normalize("NFC", text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return "\n".join(line.rstrip() for line in lines).strip()
 
