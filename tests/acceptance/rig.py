@@ -224,12 +224,12 @@ class Rig:
 
     # -- the client
 
-    def submit(self, count: int = 1) -> list[Submission]:
+    def submit(self, count: int = 1, route: str = "default") -> list[Submission]:
         """Clients that hand in one announcement each, and repeat it with the same key until it is accepted."""
         made = [Submission(f"n{len(self.submissions) + i:05}-{self.random.getrandbits(24):06x}") for i in range(count)]
         self.submissions += made
         for one in made:
-            self._begin(self._hand_in(one))
+            self._begin(self._hand_in(one, route))
         return made
 
     def take_back(self, one: Submission) -> None:
@@ -241,8 +241,8 @@ class Rig:
         self._clients.add(client)
         client.add_done_callback(self._clients.discard)
 
-    async def _hand_in(self, one: Submission) -> None:
-        body = {"headline": f"Tin {one.token}", "body": "Tâm bão cách bờ 120 km, sức gió giật cấp 15."}
+    async def _hand_in(self, one: Submission, route: str) -> None:
+        body = {"headline": f"Tin {one.token}", "body": "Tâm bão cách bờ 120 km, gió giật cấp 15.", "route": route}
         while one.answered is None:
             status, answer = await self._ask("POST", "/v1/announcements", body, {"Idempotency-Key": one.token})
             if status == 202:
