@@ -122,7 +122,8 @@ def announcement(report: Mapping[str, Any], since: Mapping[str, str] | None = No
 
 
 def _why(delivery: Mapping[str, Any]) -> str:
-    parts = [said(delivery["reason"]), said(delivery["next"]), delivery["url"] or ""]
+    parked = delivery["state"] == "due" and delivery["reason"]  # its reason says what is next
+    parts = [said(delivery["reason"]), "" if parked else said(delivery["next"]), delivery["url"] or ""]
     return " · ".join(filter(None, parts))
 
 
