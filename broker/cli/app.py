@@ -60,7 +60,9 @@ def _group(app: typer.Typer, name: str, help: str, **commands: Command) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Carries one command out and gives its exit code; what goes wrong is said in one sentence on stderr."""
     try:
-        return int(build()(args=list(arguments), prog_name="loa", standalone_mode=False) or Exit.OK)
+        code = int(build()(args=list(arguments), prog_name="loa", standalone_mode=False) or Exit.OK)
+        sys.stdout.flush()
+        return code
     except UsageError as error:
         return _failed(f"{error.format_message()} `loa --help` lists what there is.", Exit.BAD_INPUT)
     except LoaError as error:

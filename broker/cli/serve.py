@@ -23,6 +23,7 @@ from broker.cli.sandboxed import adapters_of, pointed_at, with_key, with_variabl
 from broker.cli.show import print_line, whisper
 from broker.engine.switches import Switches
 from broker.errors import ConfigError
+from broker.pages.app import add_pages
 from broker.settings import Configuration, load, load_adapters
 from broker.wiring import open_broker
 
@@ -69,6 +70,7 @@ async def serve_until_stopped(
         app = create_app(
             broker, Options(body_limit_bytes=server.body_limit_bytes, folders=tuple(folders(configuration)))
         )
+        add_pages(app, server.public_url)
         drain = server.drain_for.total_seconds()
         try:
             await run_server(
@@ -91,7 +93,7 @@ def folders(configuration: Configuration) -> Iterator[Folder]:
         for one in agency.channels.values():
             folder, url = getattr(one.settings, "folder", None), getattr(one.settings, "url", None)
             prefix = urlsplit(str(url or "")).path.rstrip("/")
-            if one.channel.profile.own and folder and prefix and not prefix.startswith("/v1"):
+            if one.channel.profile.own and folder and prefix and not prefix.startswith(("/v1", "/desk")):
                 yield Folder(prefix, Path(folder))
 
 
