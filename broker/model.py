@@ -271,6 +271,10 @@ class Announcement:
         """The moment all times of the route count from."""
         return self.draft.send_at or self.accepted_at
 
+    def is_ahead(self, now: datetime) -> bool:
+        """It is to go out later. Only `send_at` says so: an acceptance ahead of us shows that the clock was set back."""
+        return self.draft.send_at is not None and now < self.draft.send_at
+
     @property
     def goal_by(self) -> datetime:
         return self.base_at + self.plan.goal.within

@@ -278,7 +278,7 @@ class Dispatcher:
         ready = delivery.next_at is None or delivery.next_at <= now
         if delivery.channel in held.busy or delivery.channel in held.permits or not ready or self._draining:
             return False
-        if now < held.case.announcement.base_at and not held.case.announcement.withdrawn_at:
+        if held.case.announcement.is_ahead(now) and not held.case.announcement.withdrawn_at:
             return False
         return delivery.state is State.DUE or (delivery.next_at is not None and delivery.state is not State.SENDING)
 
@@ -329,7 +329,7 @@ class Dispatcher:
         """Intents of class C are never in the accept commit: they are committed with slot and permit in hand."""
         permits: dict[str, Permit] = {}
         channels = self._channels(case)
-        if now < case.announcement.base_at:
+        if case.announcement.is_ahead(now):
             return case, permits
         for name, delivery in case.deliveries.items():
             if delivery.state is not State.DUE or is_class_c(delivery, channels[name]):

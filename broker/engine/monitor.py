@@ -29,6 +29,7 @@ from broker.rules.health import (
     View,
     changes_at,
     evidence,
+    in_our_time,
     is_open,
     observe,
     probe_at,
@@ -73,7 +74,7 @@ class Monitor:
         """Takes up the breakers of the run before: a restart in the middle of an outage burns nothing."""
         for key, data in stored.items():
             if key in self._members:
-                self._put(key, self._codec.validate_python(dict(data)))
+                self._put(key, in_our_time(self._codec.validate_python(dict(data)), self._clock.now()))
         self.look()
 
     def health(self, key: str) -> ChannelHealth:

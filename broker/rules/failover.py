@@ -48,7 +48,7 @@ class Plan:
 def plan(case: Case, channels: Channels, health: View, now: datetime) -> Plan:
     """The case after everything that is decided by now. Pure; the same call on its result changes nothing."""
     taken_back = is_taken_back(case.announcement)
-    if now < case.announcement.base_at and not taken_back:
+    if case.announcement.is_ahead(now) and not taken_back:
         return _finish(case, channels, now)
     case = _with(case, (_settled_by_time(case, d, channels, now) for d in case.deliveries.values()))
     if taken_back:

@@ -316,6 +316,19 @@ def _scale(profile: Profile) -> float:
     return min(1.0, profile.probe_every / LAST_PROBE)
 
 
+def in_our_time(health: ChannelHealth, now: datetime) -> ChannelHealth:
+    """Health as an earlier run stored it. If the clock was set back since then, all its times move back alike: else
+    nothing would be probed or tried before the clock has caught up."""
+    ahead = max((at for name in _PAST if (at := getattr(health, name))), default=now) - now
+    if ahead <= timedelta(0):
+        return health
+    return replace(health, **{name: at - ahead for name in (*_PAST, *_LATER) if (at := getattr(health, name))})
+
+
+_PAST = ("failing_since", "failed_at", "answered_at", "up_at", "opened_at", "probed_at", "recovered_at")
+_LATER = ("trial_at", "slow_until")
+
+
 # domains
 
 

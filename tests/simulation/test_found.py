@@ -44,3 +44,11 @@ def test_what_was_replaced_stays_so_when_the_broker_dies_after_the_commit():
     killed = Strike(Blow.CRASH_AFTER_COMMIT, 100.0, 5.0, 1)
     world = scene([channel("meta", Kind.LIST, down)], news(0, 90), news(1, 100.1, replaces=0), strikes=[killed])
     assert [copy.text.split("\n")[0] for copy in play(world).platforms["meta"].copies] == ["Tin số 1"]
+
+
+def test_a_clock_that_was_set_back_over_a_restart_holds_nothing_up():
+    down, killed = Spell(Trouble.REFUSED, 0, 110), Strike(Blow.CRASH, 100, 5.0, 1)
+    world = scene([channel("meta", Kind.LIST, down), channel("x", Kind.LIST)], news(0, 99.9), strikes=[killed])
+    outcome = play(replace(world, clock_jumps=(0, -3600)))
+    assert outcome.lasted_s < 900
+    assert [len(platform.copies) for platform in outcome.platforms.values()] == [1, 1]
