@@ -15,7 +15,7 @@ from broker.engine.channels import Station
 from broker.engine.lease import AttemptGate, Lease
 from broker.model import Announcement, Delivery, Verb
 from broker.outcome import Fault, Finding, Rejected, Unavailable, Uncertain
-from broker.rules.delivery import lasts_at_most
+from broker.rules.delivery import counts_copies, lasts_at_most
 
 log = structlog.get_logger("loa.courier")
 
@@ -49,7 +49,7 @@ class Courier:
             platform_id=delivery.extra[-1] if delivery.extra else delivery.platform_id,
             url=delivery.url,
             neighbour=neighbour,
-            count=delivery.repeats > 0,
+            count=counts_copies(delivery),
         )
 
     def gate(self, profile: Profile) -> AttemptGate:

@@ -129,6 +129,11 @@ def step_class(d: Delivery, profile: Profile) -> StepClass:
     return StepClass.NOTHING if needs_find and Verb.FIND not in profile.abilities else said
 
 
+def counts_copies(d: Delivery) -> bool:
+    """Whether its next question is to count copies: after a repeat, once somebody has read the known one back."""
+    return d.repeats > 0 and (d.state is not S.LIVE or d.seen is not None)
+
+
 def may_be_out(d: Delivery, policy: Policy) -> bool:
     """An earlier attempt may be public and can never be asked about: what ends this delivery must not deny it."""
     return d.first_sent_at is not None and step_class(d, policy.profile) is StepClass.NOTHING
@@ -384,19 +389,19 @@ def _looked_back(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -
         case NotSeen():
             return replace(d, asks=d.asks + 1, next_at=_next_look(d, policy, now))
         case _ if d.asks >= LOOKS:
-            return replace(d, next_at=None)
+            return replace(d, next_at=_next_look(d, policy, now) if d.repeats else None)
         case _:
             return _ask_again(d, policy, now)
 
 
 def _next_look(d: Delivery, policy: Policy, now: datetime) -> datetime | None:
-    """After a repeat copies are counted twice, else one look back finds silent drops; younger copies go at once."""
+    """One look back finds silent drops; after a repeat copies are counted twice; younger copies go at once."""
     can, live_at = policy.profile.abilities, d.live_at or now
     if d.extra and Verb.DELETE in can:
         return now
     if Verb.FIND not in can:
         return None
-    ages = COUNTS if d.repeats else (policy.profile.look_back,)
+    ages = (policy.profile.look_back, *(COUNTS if d.repeats else ()))
     return next((live_at + age for age in ages if age is not None and live_at + age > now), None)
 
 

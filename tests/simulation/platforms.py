@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -257,14 +257,14 @@ class Platform:
         """The same key within its lifetime is the same post."""
         oldest = self.clock.now() - timedelta(seconds=self.nature.keeps_keys_s)
         known = next((c for c in self.copies if c.key == job.key and c.made_at >= oldest), None)
-        return self.shown(known or self._post(job, run))
+        return _answered(self.shown(known or self._post(job, run)))
 
     def plain(self, job: Job, run: str) -> Finding:
         if self._meets(T.SILENT_DROP):
             platform_id = f"{self.name}-dropped{len(self.dropped) + 1}"
             self.dropped.append((job.announcement_id, platform_id))
             return Live(platform_id)
-        return self.shown(self._post(job, run))
+        return _answered(self.shown(self._post(job, run)))
 
     def contain(self) -> Finding:
         handle = f"{self.name}-c{len(self.containers) + 1}"
@@ -280,7 +280,7 @@ class Platform:
             if self.clock.now() < container.ready_at or self._meets(T.NEVER_FINISHES):
                 return Unfinished(job.handle or "", timedelta(seconds=3))
             container.copy = self._post(job, run)
-        return self.shown(container.copy)
+        return _answered(self.shown(container.copy))
 
     def _post(self, job: Job, run: str) -> Copy:
         now, waits = self.clock.now(), self.nature.moderation_s
@@ -353,6 +353,11 @@ class Platform:
         if copy is not None and copy.removed_at is None:
             copy.removed_at, copy.removed_by_us = self.clock.now(), True
         return Absent()
+
+
+def _answered(shown: Finding) -> Finding:
+    """An answer to a post says that it is public; nobody has read it back."""
+    return replace(shown, seen=None) if isinstance(shown, Live) else shown
 
 
 def _set(answer: asyncio.Future[Finding], reply: Finding) -> None:

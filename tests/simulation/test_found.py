@@ -1,9 +1,11 @@
 """What the simulation has found, each as the smallest world that shows it."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
+from broker.model import State
 from tests.simulation.oracles import judge
 from tests.simulation.platforms import Spell, Trouble
 from tests.simulation.scenes import channel, news, scene
@@ -52,3 +54,10 @@ def test_a_clock_that_was_set_back_over_a_restart_holds_nothing_up():
     outcome = play(replace(world, clock_jumps=(0, -3600)))
     assert outcome.lasted_s < 900
     assert [len(platform.copies) for platform in outcome.platforms.values()] == [1, 1]
+
+
+def test_a_copy_that_was_sent_again_and_dropped_is_found_missing():
+    dropped, killed = Spell(Trouble.SILENT_DROP, 0, 900), Strike(Blow.CRASH_SENT, 25, 5.0, 1)
+    world = scene([channel("meta", Kind.LIST, dropped)], strikes=[killed], late_copies=timedelta(minutes=20))
+    [case] = play(world).cases.values()
+    assert case.deliveries["meta"].state is State.REMOVED

@@ -35,6 +35,7 @@ from broker.rules.delivery import (
     asked_until,
     begin,
     by_time,
+    counts_copies,
     lasts_at_most,
     settle,
     time_limit,
@@ -296,9 +297,11 @@ def test_a_failed_look_back_is_repeated_a_few_times(outcome: Finding):
         assert looks < 10
 
 
-def test_after_a_repeat_copies_are_counted_at_one_and_ten_minutes():
-    d = settle(delivery(S.SENDING, repeats=1), Verb.PUBLISH, LIVE, policy(abilities=FINDS_ONLY), NOW)
-    assert d.next_at == NOW + s(60)
+def test_after_a_repeat_the_copy_is_looked_back_at_then_copies_are_counted_at_one_and_ten_minutes():
+    d = settle(delivery(S.SENDING, repeats=1), Verb.PUBLISH, Live("p9"), policy(abilities=FINDS_ONLY), NOW)
+    assert (d.next_at, counts_copies(d)) == (NOW + s(30), False)
+    d = settle(d, Verb.FIND, Live("p9", seen=Seen.ACCOUNT), policy(abilities=FINDS_ONLY), NOW + s(31))
+    assert (d.next_at, counts_copies(d)) == (NOW + s(60), True)
     d = settle(d, Verb.FIND, Live("p9"), policy(abilities=FINDS_ONLY), NOW + s(61))
     assert d.next_at == NOW + s(600)
     d = settle(d, Verb.FIND, Live("p9", extra=("p10",)), policy(abilities=FINDS_ONLY), NOW + s(601))
