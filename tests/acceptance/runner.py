@@ -1,6 +1,7 @@
 """`loa serve` as a test process: the same code, with a way to die at a named point and switches to sabotage it.
 
     LOA_CRASH_AT=intent.durable:3     SIGKILL when that point is passed for the third time
+    LOA_FREEZE_AT=intent.durable:1    SIGSTOP there; somebody else must send SIGCONT
     LOA_SLOW_COMMIT=0.2               every commit takes that many seconds
     LOA_SABOTAGE=hasty,gate           see SABOTAGE and ADAPTERS
 
@@ -13,7 +14,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -82,31 +82,34 @@ ADAPTERS: Mapping[str, Callable[[type[Adapter]], type[Adapter]]] = {"hasty": has
 
 @dataclass(slots=True)
 class Hook:
-    """Ends the process when one point is passed for the n-th time, and makes commits slow."""
+    """Sends this process a signal when one point is passed for the n-th time, and makes commits slow."""
 
     point: str
     n: int
+    signal: signal.Signals
     commit_s: float
     _passed: Counter[str] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __call__(self, point: Point) -> None:
         if point is Point.BATCH_TAKEN and self.commit_s:
-            time.sleep(self.commit_s)
+            threading.Event().wait(self.commit_s)  # a slow disk
         with self._lock:
             self._passed[point] += 1
             if point == self.point and self._passed[point] == self.n:
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), self.signal)
 
 
 def switches(environment: Mapping[str, str]) -> Switches:
     changed: dict[str, Any] = {}
     for name in _sabotage(environment):
         changed |= SABOTAGE.get(name, {})
-    point, _, n = environment.get("LOA_CRASH_AT", "").partition(":")
+    freezes = environment.get("LOA_FREEZE_AT", "")
+    point, _, n = (freezes or environment.get("LOA_CRASH_AT", "")).partition(":")
     assert not point or Point(point)
     commit_s = float(environment.get("LOA_SLOW_COMMIT") or 0)
-    return Switches(**changed, at=Hook(point, int(n or 1), commit_s))
+    number = signal.SIGSTOP if freezes else signal.SIGKILL
+    return Switches(**changed, at=Hook(point, int(n or 1), number, commit_s))
 
 
 def registry(environment: Mapping[str, str]) -> Registry:
@@ -126,7 +129,7 @@ def _sabotage(environment: Mapping[str, str]) -> list[str]:
 
 def serve(config: str) -> int:
     """Serves until it is stopped or dies."""
-    test_only = {"LOA_CRASH_AT", "LOA_SABOTAGE", "LOA_SLOW_COMMIT"}
+    test_only = {"LOA_CRASH_AT", "LOA_FREEZE_AT", "LOA_SABOTAGE", "LOA_SLOW_COMMIT"}
     settings = {key: value for key, value in os.environ.items() if key not in test_only}
     logs.configure(as_json=True, level="info")
     configuration = load(Path(config), settings, registry(os.environ))

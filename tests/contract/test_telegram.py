@@ -161,7 +161,7 @@ class TestTelegram(Deletes, Edits):
         assert (closed.passed, open_.passed, bench.copies(), bench.copies(OTHER)) == (False, True, 0, 1)
 
     async def test_no_log_ever_shows_the_token(self, bench, caplog):
-        caplog.set_level(logging.DEBUG)
+        hear_everything(caplog)
         outcomes = [await bench.copy().publish(bench.new_adapter()), await bench.adapter.probe()]
         for kind in (Kind.GARBAGE_200, Kind.LOGGED_OUT, Kind.STORED_THEN_RESET, Kind.REFUSED):
             await bench.emulator.fail(kind)
@@ -198,6 +198,12 @@ async def answered(answer: Answer, question: Callable[[Bench], Awaitable[Finding
             await bench.adapter.close()
 
 
+def hear_everything(caplog: pytest.LogCaptureFixture) -> None:
+    """Also of the libraries that Loa's own logging keeps quiet."""
+    for name in ("", "httpx", "httpcore", "telegram"):
+        caplog.set_level(logging.DEBUG, logger=name)
+
+
 async def published_to(answer: Answer) -> Finding:
     return await answered(answer, lambda bench: bench.copy().publish(bench.adapter))
 
@@ -215,7 +221,7 @@ async def test_a_page_that_is_not_telegrams_says_nothing_about_our_account(statu
         await request.read()
         return web.Response(status=status, text=f"<html>{request.path} is blocked</html>", content_type="text/html")
 
-    caplog.set_level(logging.DEBUG)
+    hear_everything(caplog)
     outcome = await published_to(page)
     assert isinstance(outcome, Uncertain)
     ours = [record.getMessage() for record in caplog.records if record.name != "aiohttp.access"]  # the page's own log
