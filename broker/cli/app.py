@@ -80,8 +80,9 @@ def run(arguments: Sequence[str]) -> int:
 
 def _bug(error: Exception) -> str:
     """Where it happened, for a report; what was being handled may be secret and is not shown."""
-    *_, last = traceback.extract_tb(error.__traceback__)
-    where = f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}"
+    places = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    path, line = next(((p, n) for p, n in reversed(places) if {"broker", "adapters"} & set(p.parts)), places[-1])
+    where = f"{type(error).__name__} at {path.parent.name}/{path.name}:{line}"
     return f"an error in Loa itself ({where}): please report it with the command you used."
 
 
