@@ -18,6 +18,7 @@ from typing import Any
 
 from broker.clock import Clock
 from broker.engine.channels import Station, key_of
+from broker.engine.doors import Door
 from broker.engine.engine import Engine, Listener
 from broker.engine.inbox import REPLACED, RESOLUTION, RESOLVABLE, WITHDRAWAL
 from broker.errors import Conflict, FieldProblem, InvalidInput, NotFound
@@ -225,6 +226,20 @@ class Broker:
         if Verb.REHEARSE not in station.channel.profile.abilities:
             raise Conflict(f"{station.channel.profile.adapter} offers no rehearsal.", code="not_offered")
         return await self.engine.monitor.rehearse(key)
+
+    # the desk's pages
+
+    async def known_link(self, token: str) -> Door | None:
+        """Where a one-time link leads; it stays unused."""
+        return await self.engine.doors.known(token)
+
+    async def use_link(self, token: str) -> Door | None:
+        """Uses a one-time link up; None when it is none, too old, or was used."""
+        return await self.engine.doors.enter(token)
+
+    async def desk_secret(self) -> bytes:
+        """What the sessions of the desk's pages are signed with."""
+        return await self.engine.doors.secret()
 
     def watch(self, listener: Listener) -> None:
         """From now on `listener` hears of every change of course of every announcement, on the event loop."""

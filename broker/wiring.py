@@ -143,6 +143,7 @@ def _broker(
         post_of=lambda announcement, channel, late: broker.post_of(announcement, channel, late),
         listener=lambda case, notes: broker.on_events(case, notes),
         agencies=configuration.agencies,
+        public_url=configuration.server.public_url,
         on_lost=on_failed,
         switches=switches,
     )

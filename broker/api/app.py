@@ -13,7 +13,7 @@ from aiohttp import web
 
 from broker.api import files, openapi
 from broker.api.doorman import Doorman, Visitor
-from broker.api.face import FACE, AnyOperation, Call, Face, Options
+from broker.api.face import FACE, VISITOR, AnyOperation, Call, Face, Options
 from broker.api.operations import OPERATIONS
 from broker.api.problems import problem_of
 from broker.api.reading import read_body, read_query
@@ -26,7 +26,6 @@ log = structlog.get_logger("loa.api")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_VISITOR = web.RequestKey("VISITOR", Visitor)
 _QUIET = frozenset({"healthz", "readyz", "metrics"})
 
 
@@ -74,7 +73,7 @@ def _handler(operation: AnyOperation) -> Handler:
         face = request.app[FACE]
         visitor = None
         if operation.scope:
-            visitor = request[_VISITOR] = face.doorman.admit(request, operation.scope)
+            visitor = request[VISITOR] = face.doorman.admit(request, operation.scope)
         query = read_query(request, operation.query)
         options = face.options
         body = None
@@ -130,7 +129,7 @@ def _count(request: web.Request, response: web.StreamResponse, face: Face, began
             status=response.status,
             ms=round(seconds * 1000, 1),
             request_id=request_id,
-            **_who(request.get(_VISITOR)),
+            **_who(request.get(VISITOR)),
         )
 
 

@@ -75,7 +75,7 @@ class Doorman:
 
     def whose(self, sha256: str) -> Visitor | None:
         """Whose key this is; None once it is configured no more."""
-        return self._known(sha256)
+        return self._visitors.get(sha256)
 
     def _let_in(self, request: web.Request, digest: str) -> Visitor:
         source = self.source(request)

@@ -93,6 +93,8 @@ class Face:
 
 
 FACE = web.AppKey("FACE", Face)
+VISITOR = web.RequestKey("VISITOR", Visitor)
+"""Whose request it is, for the log."""
 
 
 @dataclass(frozen=True, slots=True)

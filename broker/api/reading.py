@@ -26,11 +26,11 @@ _MARKS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL
 
 async def read_body(request: web.Request, model: type[M], *, limit: int, within: float) -> M:
     """The body as `model`; an absent body is an empty object. `limit` in bytes, `within` in seconds."""
-    raw = await _raw(request, limit, within)
+    raw = await read_raw(request, limit, within)
     if not raw and not any(field.is_required() for field in model.model_fields.values()):
         return model()
     _check_media_type(request)
-    return _valid(model, parsed(raw))
+    return valid(model, parsed(raw))
 
 
 def read_query(request: web.Request, model: type[M]) -> M:
@@ -38,7 +38,7 @@ def read_query(request: web.Request, model: type[M]) -> M:
     given = request.query
     if twice := sorted({name for name in given if len(given.getall(name)) > 1}):
         raise refused("invalid_input", "A parameter was given twice.", FieldProblem(twice[0], "give it once"))
-    return _valid(model, dict(given))
+    return valid(model, dict(given))
 
 
 def parsed(raw: bytes) -> dict[str, Any]:
@@ -60,7 +60,8 @@ def parsed(raw: bytes) -> dict[str, Any]:
     return value
 
 
-async def _raw(request: web.Request, limit: int, within: float) -> bytes:
+async def read_raw(request: web.Request, limit: int, within: float) -> bytes:
+    """The body as it came, at most `limit` bytes of it."""
     if (request.content_length or 0) > limit:
         _too_large(limit)
     if request.headers.get("Expect", "").lower() == "100-continue":
@@ -117,7 +118,8 @@ def _no_number(name: str) -> NoReturn:
     raise refused("malformed_json", f"{name} is no JSON number.")
 
 
-def _valid(model: type[M], value: Mapping[str, Any]) -> M:
+def valid(model: type[M], value: Mapping[str, Any]) -> M:
+    """`value` as `model`. Raises `RequestError` with every field that is wrong."""
     try:
         return model.model_validate(value)
     except ValidationError as error:

@@ -18,6 +18,7 @@ from broker.engine.calls import Call, in_thread
 from broker.engine.channels import Stations, key_of
 from broker.engine.courier import Courier
 from broker.engine.dispatcher import Dispatcher
+from broker.engine.doors import Doors
 from broker.engine.inbox import REOPEN, alter_for
 from broker.engine.lease import LEASE, Lease, LeaseKeeper
 from broker.engine.monitor import Monitor
@@ -59,6 +60,8 @@ class Engine:
     listener: Listener
     agencies: Mapping[str, Agency] = field(default_factory=dict)
     """Whose people are alerted."""
+    public_url: str | None = None
+    """Where people reach the desk's pages."""
     on_lost: Callable[[], None] = lambda: None
     call: Call = in_thread
     lease_for: timedelta = LEASE
@@ -68,6 +71,7 @@ class Engine:
     dispatcher: Dispatcher = field(init=False)
     monitor: Monitor = field(init=False)
     alerter: Alerter = field(init=False)
+    doors: Doors = field(init=False)
     lease: Lease = field(init=False)
     _keeper: LeaseKeeper = field(init=False)
     _tasks: list[asyncio.Task[None]] = field(init=False, default_factory=list)
@@ -103,6 +107,7 @@ class Engine:
             orphan=self._hand_over,
             switches=self.switches,
         )
+        self.doors = Doors(self.store, self.writer, self.clock, self.call, self.public_url)
         self.alerter = Alerter(self.stations, self.agencies, self.writer, courier, self.monitor, self.clock)
         self._keeper = LeaseKeeper(self.store, self.lease, self.call, self._lease_lost)
         self._keeper.start()

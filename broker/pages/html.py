@@ -7,7 +7,7 @@ from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from broker.pages.words import word
+from broker.pages.words import advised, translated, word
 from broker.rules import labels
 from broker.rules.labels import label
 from broker.rules.sentences import called
@@ -32,7 +32,7 @@ def templates() -> Environment:
         "kind": labels.KINDS,
     }
     made.filters |= {name: _labelled(names) for name, names in named.items()}
-    made.filters |= {"called": called, "word": word}
+    made.filters |= {"called": called, "word": word, "advised": advised, "translated": translated}
     return made
 
 

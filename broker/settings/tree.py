@@ -52,6 +52,13 @@ Name = Annotated[
 ]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Address = Annotated[str, _like(r"\S+:\d{1,5}", "is no address: write host and port, such as 127.0.0.1:8080")]
+PublicUrl = Annotated[
+    str,
+    _like(
+        r"https?://[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9A-Fa-f:]+\](:\d{1,5})?",
+        "is no address of ours: write scheme and host only, such as https://loa.tin.example",
+    ),
+]
 
 
 class Section(BaseModel):
@@ -65,6 +72,8 @@ class ServerSection(Section):
 
     listen: Address = "127.0.0.1:8080"
     """Host and port; port 0 takes a free one."""
+    public_url: PublicUrl | None = None
+    """Where people reach the desk's pages: alerts then carry a link to them, and sessions are for https only."""
     body_limit_bytes: Annotated[int, Field(ge=1024)] = 1 << 20
     """Largest request that is read."""
     drain_for: Duration = timedelta(seconds=10)

@@ -1,0 +1,25 @@
+"""The channels: which work, since when not, and why; pause and resume."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from broker.api.models import PauseBody
+from broker.api.reading import valid
+from broker.pages.forms import Form
+from broker.pages.visit import Visit
+
+
+async def all_channels(visit: Visit, form: Form) -> web.Response:
+    return visit.page("channels.html", channels=await visit.broker.channels(visit.key))
+
+
+async def pause(visit: Visit, form: Form) -> web.Response:
+    given = valid(PauseBody, {"reason": form.get("reason", "")})
+    await visit.broker.pause(visit.key, visit.part("channel"), reason=given.reason or "")
+    return visit.go("/desk/channels?done=paused")
+
+
+async def resume(visit: Visit, form: Form) -> web.Response:
+    await visit.broker.resume(visit.key, visit.part("channel"))
+    return visit.go("/desk/channels?done=resumed")
