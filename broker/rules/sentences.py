@@ -98,8 +98,11 @@ def _said(reason: Reason, language: str, zone: tzinfo, context: Mapping[str, obj
     """The sentence without capital and full stop; None if the catalogue lacks it, or it its arguments."""
     if reason.key not in SENTENCES:
         return None
+    template = SENTENCES[reason.key][LANGUAGES.index(language)]
+    if "{" not in template:
+        return template
     args = _telling({**context, **reason.args})
-    template = _CHOICE.sub(lambda choice: _chosen(choice[1], args), SENTENCES[reason.key][LANGUAGES.index(language)])
+    template = _CHOICE.sub(lambda choice: _chosen(choice[1], args), template)
     named = {name: value for name, value in args.items() if value is not None and f"{{{name}" in template}
     shown = {name: _shown(name, value, args, language, zone) for name, value in named.items()}
     try:

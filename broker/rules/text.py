@@ -11,6 +11,7 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import islice
 
 import regex
@@ -51,10 +52,9 @@ def count(text: str, unit: Unit) -> int:
             return sum(_weight(cluster, unit) for cluster in _clusters(text))
 
 
+@lru_cache(maxsize=64)
 def normal(text: str) -> str:
     """`text` in NFC with plain line ends, without blanks at line ends and around it."""
-    if not text:
-        return ""
     lines = unicodedata.normalize("NFC", text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return "\n".join(line.rstrip() for line in lines).strip()
 
