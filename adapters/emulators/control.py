@@ -35,6 +35,7 @@ EMULATORS: Mapping[str, str] = {
     "smtp": "adapters.emulators.smtp:SmtpEmulator",
     "telegram": "adapters.emulators.telegram:TelegramEmulator",
     "threads": "adapters.emulators.threads:ThreadsEmulator",
+    "vneid": "adapters.emulators.vneid:VneidEmulator",
     "webhook": "adapters.emulators.webhook:WebhookEmulator",
     "zalo": "adapters.emulators.zalo:ZaloEmulator",
 }

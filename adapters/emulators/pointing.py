@@ -62,12 +62,17 @@ def _webhook(emulator: Any) -> dict[str, str]:
     return {**_address(emulator), "allow_private": "true"}
 
 
+def _vneid(emulator: Any) -> dict[str, str]:
+    return {**_address(emulator), "key_id": emulator.key_id, "signing_key": emulator.signing_key}
+
+
 _SETTINGS: Mapping[str, Callable[[Any], dict[str, str]]] = {
     "facebook": _facebook,
     "site": _site,
     "smtp": _smtp,
     "telegram": _telegram,
     "threads": _threads,
+    "vneid": _vneid,
     "webhook": _webhook,
     "zalo": _zalo,
 }

@@ -40,7 +40,7 @@ from broker.outcome import (
     Uncertain,
     Unfinished,
 )
-from tests.contract.bench import IMPATIENCE, LATER, OTHER, POST, Bench, LeaseGate
+from tests.contract.bench import IMPATIENCE, LATER, OTHER, POST, Bench, Copy, LeaseGate
 
 ALIKE = frozenset({Kind.STORED_THEN_STALL, Kind.RUN_LATER})
 """What differs from `STALL` only in what is published; left out where nothing is."""
@@ -85,6 +85,8 @@ EXPECTED: Mapping[Kind, Expected] = {
 class AdapterSuite:
     """What every adapter must do."""
 
+    provokes: ClassVar[frozenset[Kind]] = frozenset(EXPECTED)
+    """The faults this part of the suite sets."""
     adapter: ClassVar[Any]
     emulator: ClassVar[type[HttpEmulator]]
     settings: ClassVar[Mapping[str, object]]
@@ -94,6 +96,12 @@ class AdapterSuite:
     """Arguments of the emulator beside `lag`."""
     otherwise: ClassVar[Mapping[Kind, Expected]] = {}
     """Where this platform differs from `EXPECTED`."""
+    exempt: ClassVar[Mapping[Kind, str]] = {}
+    """Faults that this platform cannot have, each with the reason."""
+    done: ClassVar[type[Finding]] = Live
+    """What a publish comes to when all goes well; `Pending` where no program can ask for more."""
+    has_address: ClassVar[bool] = True
+    """Whether a public copy has an address that readers can open."""
     secrets: ClassVar[tuple[str, ...]] = ("token", "app_secret", "secret", "password")
 
     @classmethod
@@ -128,7 +136,7 @@ class AdapterSuite:
     @pytest.fixture
     async def bench(self) -> AsyncIterator[Bench]:
         async with self.emulator(lag=(0, 0), **self.options) as emulator, aiohttp.ClientSession() as session:
-            yield Bench(self.adapter, self.settings, self.public_step(), emulator, session)
+            yield Bench(self.adapter, self.settings, self.public_step(), emulator, session, self.done)
 
     # -- the profile
 
@@ -137,6 +145,11 @@ class AdapterSuite:
         assert [step.name for step in profile.steps] == list(self.steps)
         offered = {part.__dict__["verb"] for part in type(self).__mro__ if "verb" in part.__dict__}
         assert offered == profile.abilities - {Verb.PROBE, Verb.CONFIRM}
+
+    def test_no_fault_is_left_out_without_a_reason(self):
+        wanted = frozenset[Kind]().union(*(part.__dict__.get("provokes", ()) for part in type(self).__mro__))
+        assert wanted - self.emulator.kinds == self.exempt.keys()
+        assert all(self.exempt.values())
 
     async def test_settings_and_adapter_show_no_secret(self, bench):
         shown = repr(bench.adapter.Settings(**self.settings)) + repr(vars(bench.adapter))
@@ -161,14 +174,15 @@ class AdapterSuite:
     async def test_a_post_is_published_once_and_word_for_word(self, bench):
         copy = await bench.live()
         [post] = bench.log.copies(POST.reference)
-        assert (post.id, post.text, post.is_up) == (copy.platform_id, copy.composed.text, True)
-        assert copy.url
+        assert (post.id, post.text, post.is_up) == (copy.platform_id or copy.handle, copy.composed.text, True)
+        assert bool(copy.url) == self.has_address
 
     async def test_a_connection_fault_is_told_apart(self, bench, connection_fault):
-        is_visible = bench.adapter.profile.step_class(0) is not StepClass.INVISIBLE
+        first = next(iter(self.steps))
         await bench.emulator.fail(connection_fault)
         outcome = await bench.copy().publish(bench.against(connection_fault))
-        assert isinstance(outcome, self.expected(connection_fault).answer if is_visible else Unavailable)
+        is_harmless = self.is_invisible(bench, first)
+        assert isinstance(outcome, Unavailable if is_harmless else self.expected(connection_fault).answer)
         await self._check(bench, outcome, copies=0)
 
     async def test_a_fault_in_a_step_is_told_apart(self, bench, step, call_fault):
@@ -177,10 +191,15 @@ class AdapterSuite:
         )
         expected, copy = self.expected(call_fault), bench.copy()
         outcome = await copy.publish_to_the_end(bench.against(call_fault))
-        if expected.answer is Uncertain and self.steps[step] != self.public_step():
+        if expected.answer is Uncertain and self.is_invisible(bench, step):
             expected = Expected(Unavailable)
         assert isinstance(outcome, expected.answer)
         await self._check(bench, outcome, expected.copies)
+
+    def is_invisible(self, bench: Bench, step: str) -> bool:
+        """Nothing public can come of this step."""
+        number = list(self.steps).index(step)
+        return bench.adapter.profile.step_class(number) is StepClass.INVISIBLE
 
     async def _check(self, bench: Bench, outcome: Finding, copies: int) -> None:
         """The platform's log must agree, and nobody may learn a secret from the answer."""
@@ -198,7 +217,7 @@ class AdapterSuite:
         copy = bench.copy()
         assert not isinstance(await copy.publish_to_the_end(bench.adapter), Live | Uncertain)
         await bench.emulator.heal()
-        assert isinstance(await copy.publish_to_the_end(bench.new_adapter()), Live)
+        assert isinstance(await copy.publish_to_the_end(bench.new_adapter()), self.done)
         assert bench.copies() == 1
 
     async def test_nothing_leaves_through_a_closed_gate(self, bench):
@@ -224,6 +243,7 @@ class ReadsBack(AdapterSuite):
     """For adapters with `find`: an uncertain copy is settled, and never by guessing."""
 
     verb = Verb.FIND
+    provokes = frozenset({Kind.LIST_LAG, Kind.EMPTY_LIST, Kind.SILENT_DROP})
 
     async def test_a_live_post_is_read_back(self, bench):
         copy = await bench.live()
@@ -357,6 +377,62 @@ class Handles(ReadsBack):
         assert isinstance(await copy.publish_to_the_end(bench.new_adapter()), Live)
         await asyncio.gather(*bench.emulator._tasks)  # the request that ran late has run
         assert bench.copies() == 1
+
+
+class Keyed(AdapterSuite):
+    """For steps of class A: the same bytes with the same key count once, however often they are sent."""
+
+    async def test_the_step_that_makes_it_public_is_keyed(self, bench):
+        profile = bench.adapter.profile
+        assert profile.steps[-1].after_uncertain is StepClass.KEYED
+        assert profile.key_lifetime > timedelta(0)
+
+    async def test_what_was_uncertain_is_sent_again_and_counts_once(self, bench, doubtful_fault):
+        copy = await bench.lost(kind=doubtful_fault)
+        assert isinstance(await copy.publish_to_the_end(bench.new_adapter()), self.done)
+        assert bench.copies() == 1
+
+    async def test_a_late_run_and_a_repeat_make_one_copy(self, bench):
+        await bench.emulator.fail(Kind.RUN_LATER, step=self.public_step(), times=1, after=LATER)
+        copy = bench.copy()
+        assert isinstance(await copy.publish_to_the_end(bench.new_adapter(IMPATIENCE)), Uncertain)
+        assert isinstance(await copy.publish_to_the_end(bench.new_adapter()), self.done)
+        await asyncio.gather(*bench.emulator._tasks)  # the request that ran late has run
+        assert bench.copies() == 1
+
+
+class Confirms(AdapterSuite):
+    """For platforms that take a post and show it later, by their own work: never live before it is."""
+
+    provokes = frozenset({Kind.NEVER_FINISH, Kind.REFUSE_LATER})
+
+    async def held(self, bench: Bench) -> Copy:
+        """A copy that the platform has taken and never shows."""
+        await bench.emulator.fail(Kind.NEVER_FINISH, step=self.public_step(), times=1)
+        copy = bench.copy()
+        assert isinstance(await copy.publish(bench.adapter), Pending)
+        assert bench.copies() == 0
+        return copy
+
+    async def test_what_the_platform_does_not_show_stays_pending(self, bench):
+        copy = await self.held(bench)
+        for adapter in (bench.adapter, bench.new_adapter()):
+            found = await copy.confirm(adapter)
+            assert isinstance(found, Pending)
+            assert timedelta(0) < found.check_after <= timedelta(hours=1)
+
+    async def test_a_question_about_a_pending_copy_that_fails_proves_nothing(self, bench, any_fault):
+        copy = await self.held(bench)
+        await bench.emulator.fail(any_fault)
+        found = await copy.confirm(bench.against(any_fault))
+        assert isinstance(found, Unavailable | Throttled | Denied | Pending)
+
+    async def test_a_refusal_that_comes_later_is_told(self, bench):
+        await bench.emulator.fail(Kind.REFUSE_LATER, step=self.public_step(), times=1)
+        refused = await bench.copy().publish_to_the_end(bench.adapter)
+        assert isinstance(refused, Rejected)
+        assert refused.detail
+        assert bench.copies() == 0
 
 
 class Deletes(AdapterSuite):
