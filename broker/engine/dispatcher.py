@@ -26,7 +26,7 @@ from broker.engine.pacer import Pacer, Permit
 from broker.engine.switches import Point, Switches
 from broker.engine.writer import Lane, Writer
 from broker.model import Announcement, Case, Delivery, Event, State, Urgency, Verb
-from broker.outcome import Fault, Finding, Live, Pending, Uncertain, Unfinished
+from broker.outcome import Cause, Fault, Finding, Live, Pending, Uncertain, Unfinished
 from broker.rules.delivery import Policy, begin, settle, unsent, verb_for
 from broker.rules.failover import is_class_c, plan, policy_for
 from broker.rules.standing import Channels, events, is_taken_back
@@ -278,6 +278,8 @@ class Dispatcher:
         ready = delivery.next_at is None or delivery.next_at <= now
         if delivery.channel in held.busy or delivery.channel in held.permits or not ready or self._draining:
             return False
+        if self._is_cut_off(delivery):
+            return False
         if held.case.announcement.is_ahead(now) and not held.case.announcement.withdrawn_at:
             return False
         return delivery.state is State.DUE or (delivery.next_at is not None and delivery.state is not State.SENDING)
@@ -321,7 +323,8 @@ class Dispatcher:
         delivery = case.deliveries[channel]
         policy = self._policy(case, delivery)
         ready = delivery.next_at is None or delivery.next_at <= now
-        if policy is None or not ready or verb_for(delivery, policy) is not Verb.PUBLISH:
+        wanted = policy is not None and ready and not self._is_cut_off(delivery)
+        if policy is None or not wanted or verb_for(delivery, policy) is not Verb.PUBLISH:
             return case
         return _put(case, begin(self._recompose(case.announcement, delivery), policy, now))
 
@@ -472,6 +475,10 @@ class Dispatcher:
         return case
 
     # small helpers
+
+    def _is_cut_off(self, delivery: Delivery) -> bool:
+        """It failed for what seems to be our own network: it waits for anybody outside to answer, which probes find."""
+        return delivery.cause is Cause.OWN_NETWORK and self._monitor.view.own_network_since is not None
 
     def _channels(self, case: Case) -> Channels:
         return self._stations.of(case.announcement.agency)

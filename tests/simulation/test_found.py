@@ -61,3 +61,11 @@ def test_a_copy_that_was_sent_again_and_dropped_is_found_missing():
     world = scene([channel("meta", Kind.LIST, dropped)], strikes=[killed], late_copies=timedelta(minutes=20))
     [case] = play(world).cases.values()
     assert case.deliveries["meta"].state is State.REMOVED
+
+
+def test_when_our_own_network_is_cut_off_nothing_is_tried_again_and_again():
+    cut_off = Spell(Trouble.REFUSED, 25, 600)
+    outside = [channel(name, Kind.LIST, cut_off) for name in ("meta", "google", "x", "vng")]
+    outcome = play(scene(outside))
+    assert [len(platform.copies) for platform in outcome.platforms.values()] == [1, 1, 1, 1]
+    assert max(len(platform.begun) for platform in outcome.platforms.values()) <= 3
