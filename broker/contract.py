@@ -93,6 +93,8 @@ class Profile:
     key_lifetime: timedelta = timedelta(0)
     """How long the platform keeps our key (class A)."""
     probe_every: timedelta = timedelta(seconds=60)
+    rehearse_every: timedelta = timedelta(days=7)
+    """How often posting is proved where the platform allows it; 0: only when people ask."""
     connect_timeout: timedelta = timedelta(seconds=3)
     total_timeout: timedelta = timedelta(seconds=15)
     quick_retry: timedelta = timedelta(seconds=1)
@@ -155,6 +157,7 @@ class ChannelSettings(BaseModel):
     pending_for: Duration | None = None
     key_lifetime: Duration | None = None
     probe_every: Duration | None = None
+    rehearse_every: Duration | None = None
     connect_timeout: Duration | None = None
     total_timeout: Duration | None = None
     quick_retry: Duration | None = None
@@ -376,7 +379,7 @@ class Adapter(Protocol):
         ...
 
     async def rehearse(self) -> Outcome:
-        """The fullest write that readers cannot see, removed afterwards."""
+        """The fullest write that readers cannot see, removed afterwards; `Pending`: not done yet, call again."""
         ...
 
     async def close(self) -> None:

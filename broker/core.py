@@ -13,11 +13,12 @@ import random
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from broker.clock import Clock
 from broker.engine.channels import Station, key_of
+from broker.engine.connections import Connections
 from broker.engine.doors import Door
 from broker.engine.engine import Engine, Listener
 from broker.engine.inbox import REPLACED, RESOLUTION, RESOLVABLE, WITHDRAWAL
@@ -32,6 +33,7 @@ from broker.report import (
     ChannelReport,
     EventReport,
     PreviewReport,
+    Ways,
     announcement_report,
     channel_report,
     event_report,
@@ -213,9 +215,11 @@ class Broker:
         """Asks the platform now, read-only."""
         return await self.engine.monitor.probe(self._station_key(agency, name))
 
-    async def pause(self, agency: str, name: str, *, reason: str = "") -> None:
-        """Nothing more is sent there until `resume`, also after a restart."""
-        await self.engine.pause(self._station_key(agency, name), reason)
+    async def pause(self, agency: str, name: str, *, reason: str = "", until: datetime | None = None) -> None:
+        """Nothing more is sent there until `until` or `resume`, also after a restart."""
+        if until is not None and until <= self._clock.now():
+            raise InvalidInput("The channel was not paused.", FieldProblem("until", "is over already: name a later time"))
+        await self.engine.pause(self._station_key(agency, name), reason, until)
 
     async def resume(self, agency: str, name: str) -> None:
         await self.engine.resume(self._station_key(agency, name))
@@ -225,7 +229,25 @@ class Broker:
         station = self.engine.stations[key := self._station_key(agency, name)]
         if Verb.REHEARSE not in station.channel.profile.abilities:
             raise Conflict(f"{station.channel.profile.adapter} offers no rehearsal.", code="not_offered")
-        return await self.engine.monitor.rehearse(key)
+        return await self.engine.rehearser.rehearse(key)
+
+    def connections(self, agency: str, name: str) -> tuple[Connections, str]:
+        """Where the channel's account is connected, and by which key. Raises `Conflict` where there is none."""
+        key = self._station_key(agency, name)
+        if not self.engine.connections.offers(key):
+            adapter = self.engine.stations[key].channel.profile.adapter
+            raise Conflict(f"{adapter} has no account to connect: its settings are all it needs.", code="not_offered")
+        return self.engine.connections, key
+
+    # after a restore
+
+    def restored_from(self, agency: str) -> datetime | None:
+        """When the backup was taken whose announcements nobody has decided about yet; None: nothing is to decide."""
+        return self.engine.pauses.restored_from(agency)
+
+    async def decide_on_older(self, agency: str, *, send: bool) -> None:
+        """What becomes of announcements older than the backup: they go on as if nothing had been, or are left."""
+        await self.engine.decide_on_older(agency, send=send)
 
     # the desk's pages
 
@@ -386,9 +408,23 @@ class Broker:
             monitor.health(station.key),
             monitor.view,
             agency.zone,
-            paused=pacer.paused,
+            ways=self._ways(station),
             waiting=pacer.waiting,
             in_flight=pacer.in_flight,
+        )
+
+    def _ways(self, station: Station) -> Ways:
+        key, engine = station.key, self.engine
+        pause, proof, account = engine.pauses.of(key), engine.rehearser.proof(key), engine.connections.account(key)
+        return Ways(
+            account=f"{account.name} ({account.id})" if account else None,
+            paused=pause is not None,
+            paused_until=pause.until if pause else None,
+            paused_because=pause.reason if pause else "",
+            restored_from=engine.pauses.restored_from(station.agency),
+            proved_at=proof.at if proof else None,
+            proved=proof.works if proof else None,
+            proof_detail=proof.detail if proof else "",
         )
 
     def _report(self, case: Case) -> AnnouncementReport:

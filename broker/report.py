@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 from pydantic import BaseModel, ConfigDict
@@ -95,6 +96,14 @@ class ChannelReport(Report):
     """`up`, `down`, `half_open` or `paused`."""
     since: datetime | None
     reason: Sentence | None
+    account: str | None
+    """The account that was connected, by name and id; null: the configuration's."""
+    paused_until: datetime | None
+    proved_at: datetime | None
+    """When posting was last tried out by a write that readers cannot see."""
+    proved: bool | None
+    """Whether that worked; null: it was never tried, or the platform offers nothing of the kind."""
+    proof_detail: str | None
     probed_at: datetime | None
     up_at: datetime | None
     waiting: int
@@ -220,12 +229,41 @@ def event_report(event: Event, channels: Channels, zone: tzinfo) -> EventReport:
     return EventReport(n=event.n, at=event.at, kind=event.kind, channel=event.channel, reason=said)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ways:
+    """What people and rehearsals have made of a channel."""
+
+    account: str | None = None
+    paused: bool = False
+    paused_until: datetime | None = None
+    paused_because: str = ""
+    restored_from: datetime | None = None
+    proved_at: datetime | None = None
+    proved: bool | None = None
+    proof_detail: str = ""
+
+    def reason(self, zone: tzinfo) -> Reason | None:
+        """Why nothing is sent; None: because of no person."""
+        if self.restored_from is not None:
+            return Reason("restored", {"at": _day(self.restored_from, zone)})
+        if self.paused:
+            until = _day(self.paused_until, zone) if self.paused_until else None
+            return Reason("paused_because", {"until": until, "because": self.paused_because})
+        return None
+
+
+def _day(at: datetime, zone: tzinfo) -> str:
+    """With its date, for what may be days away."""
+    return at.astimezone(zone).strftime("%d.%m.%Y %H:%M")
+
+
 def channel_report(
-    name: str, channel: Channel, health: ChannelHealth, view: View, zone: tzinfo, *, paused: bool, waiting: int,
+    name: str, channel: Channel, health: ChannelHealth, view: View, zone: tzinfo, *, ways: Ways, waiting: int,
     in_flight: int,
 ) -> ChannelReport:  # fmt: skip
-    down = view.down.get(channel.key)
-    state = "paused" if paused else "up" if down is None else "half_open" if down.half_open else "down"
+    down, held = view.down.get(channel.key), ways.reason(zone)
+    state = "paused" if held else "up" if down is None else "half_open" if down.half_open else "down"
+    why = held or (down_reason(down) if down else None)
     return ChannelReport(
         name=name,
         adapter=channel.profile.adapter,
@@ -234,7 +272,12 @@ def channel_report(
         readers=channel.profile.readers.value,
         state=state,
         since=down.since if down else None,
-        reason=sentence(down_reason(down), zone) if down else None,
+        reason=sentence(why, zone) if why else None,
+        account=ways.account,
+        paused_until=ways.paused_until,
+        proved_at=ways.proved_at,
+        proved=ways.proved,
+        proof_detail=ways.proof_detail or None,
         probed_at=health.probed_at,
         up_at=health.up_at,
         waiting=waiting,

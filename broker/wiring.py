@@ -116,7 +116,12 @@ def _vault(store: Store, clock: Clock, running: Sequence[Engine], key: str) -> T
     """The channel's vault; it renews nothing because of a logged-out answer while the operator fails."""
 
     def operator_failing() -> bool:
-        return any(shared_outage(engine.monitor.view.down.get(key)) for engine in running)
+        """Nor from a restored store: the broker it was copied from may be running, and a refresh token works once."""
+        agency = key.partition("/")[0]
+        return any(
+            shared_outage(engine.monitor.view.down.get(key)) or engine.pauses.restored_from(agency)
+            for engine in running
+        )
 
     return TokenVault(
         store, key, clock, in_thread, operator_failing=operator_failing, on_trouble=partial(_token_trouble, key)

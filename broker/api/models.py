@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from broker.intake import Submission
 from broker.model import Status
@@ -66,9 +66,11 @@ class ResolutionBody(Given):
 
 
 class PauseBody(Given):
-    """Why nothing more is to be sent there."""
+    """Why nothing more is to be sent there, and until when."""
 
     reason: Remark | None = None
+    until: AwareDatetime | None = None
+    """When it goes on by itself; else when somebody resumes it."""
 
 
 class NoQuery(Given):

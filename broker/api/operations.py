@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from broker.api import announcements, channels, service
+from broker.api.accounts import AccountReport, ConnectionBody, ConnectionReport, Restoration, RestorationBody
 from broker.api.face import Answer, AnyOperation, Operation
 from broker.api.models import (
     AfterQuery,
@@ -197,6 +198,47 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         query=NoQuery,
         answers=_ANSWER,
         problems=("not_offered",),
+    ),
+    Operation(
+        method="POST",
+        path=f"{CHANNEL}/connection",
+        handler=channels.connect_channel,
+        summary="Connect an account, step by step",
+        scope=Scope.OPERATE,
+        query=NoQuery,
+        body=ConnectionBody,
+        answers=(Answer(model=ConnectionReport, says="What to do next, or that it is connected."),),
+        problems=("not_offered", "not_connected", "store_unavailable"),
+    ),
+    Operation(
+        method="GET",
+        path=f"{CHANNEL}/account",
+        handler=channels.show_account,
+        summary="Ask the platform about our account, read-only",
+        scope=Scope.OPERATE,
+        query=NoQuery,
+        answers=(Answer(model=AccountReport, says="What it tells."),),
+        problems=("not_offered",),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/restoration",
+        handler=channels.show_restoration,
+        summary="See whether this broker was restored from a backup and waits for a decision",
+        scope=Scope.READ,
+        query=NoQuery,
+        answers=(Answer(model=Restoration, says="Whether it waits."),),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/restoration",
+        handler=channels.decide_on_restoration,
+        summary="Decide about announcements older than the backup, and let everything go on",
+        scope=Scope.OPERATE,
+        query=NoQuery,
+        body=RestorationBody,
+        answers=(Answer(model=Restoration, says="Nothing waits any more."),),
+        problems=("store_unavailable",),
     ),
     Operation(
         method="GET",

@@ -122,6 +122,12 @@ CATALOGUE = _catalogue(
         "Do this in the platform's own tools.",
         "The channel's platform has no such ability; docs/adapters/ lists what each one offers.",
     ),
+    Known(
+        "not_connected",
+        409,
+        "Do what `detail` says, and start again.",
+        "The account could not be connected: the answer was none, is too old, or the platform did not accept it.",
+    ),
     Known("too_large", 413, "Send less.", "The body is larger than `server.body_limit_bytes` in the configuration."),
     Known(
         "unsupported_media_type",

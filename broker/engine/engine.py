@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -16,20 +16,23 @@ from broker.engine.alerts import PREFIX as ALERTS
 from broker.engine.alerts import Alerter
 from broker.engine.calls import Call, in_thread
 from broker.engine.channels import Stations, key_of
+from broker.engine.connections import ACCOUNT, Connections
 from broker.engine.courier import Courier
 from broker.engine.dispatcher import Dispatcher
 from broker.engine.doors import Doors
-from broker.engine.inbox import REOPEN, alter_for
+from broker.engine.inbox import NOT_RESENT, REOPEN, alter_for
 from broker.engine.lease import LEASE, Lease, LeaseKeeper
 from broker.engine.monitor import Monitor
 from broker.engine.pacer import REFILL, Pacer
+from broker.engine.pauses import PAUSED, Pause, Pauses
+from broker.engine.rehearsals import REHEARSED, Rehearser
 from broker.engine.switches import Point, Switches
 from broker.engine.writer import Lane, Writer
 from broker.model import Announcement, Case, Delivery, Event, Post, Role, StepClass
 from broker.rules.agency import Agency
 from broker.rules.delivery import Policy
 from broker.rules.failover import give_up_late_copy, newest, policy_for
-from broker.store import InboxEntry, SaveSetting, Store
+from broker.store import RESTORED, InboxEntry, Store
 from broker.values import replace
 
 log = structlog.get_logger("loa.engine")
@@ -40,7 +43,6 @@ SETTLED_WITHIN = timedelta(seconds=10)
 SWEEP = timedelta(minutes=1)
 NEWEST_LATE_COPIES = 5
 LATE_MARK_AFTER = timedelta(minutes=15)
-PAUSED = "paused:"
 
 Listener = Callable[[Case, tuple[Event, ...]], None]
 PostOf = Callable[[Announcement, str, bool], Post]
@@ -72,6 +74,9 @@ class Engine:
     monitor: Monitor = field(init=False)
     alerter: Alerter = field(init=False)
     doors: Doors = field(init=False)
+    pauses: Pauses = field(init=False)
+    rehearser: Rehearser = field(init=False)
+    connections: Connections = field(init=False)
     lease: Lease = field(init=False)
     _keeper: LeaseKeeper = field(init=False)
     _tasks: list[asyncio.Task[None]] = field(init=False, default_factory=list)
@@ -112,15 +117,26 @@ class Engine:
         self._keeper = LeaseKeeper(self.store, self.lease, self.call, self._lease_lost)
         self._keeper.start()
         self.monitor.load(await self.call(self.store.breakers))
-        for key in await self.call(self.store.settings, PAUSED):
-            self._set_paused(key.removeprefix(PAUSED), True)
+        await self._take_up_what_people_said()
         self.alerter.start(await self.call(self.store.settings, ALERTS))
         await self._claim()
         self.monitor.start()
+        self.rehearser.start(await self.call(self.store.settings, REHEARSED))
         self._tasks = [
             asyncio.create_task(self._tend(), name="tend"),
             asyncio.create_task(self._sweep(), name="sweep"),
         ]
+
+    async def _take_up_what_people_said(self) -> None:
+        """Pauses, accounts, and what a restore holds back."""
+        self.pauses = Pauses(self.writer, self.clock, self._pause_changed)
+        self.rehearser = Rehearser(self.stations, self.monitor, self.writer, self.clock, self.pauses.holds)
+        self.connections = Connections(self.stations, self.writer, self.clock)
+        settings = self.store.settings
+        self.pauses.load(await self.call(settings, PAUSED), await self.call(settings, RESTORED))
+        self.connections.load(await self.call(settings, ACCOUNT))
+        for key in self.dispatcher.pacers:
+            self._pause_changed(key)
 
     async def stop(self) -> None:
         """Drains what is in flight, records it, and gives everything back. Idempotent."""
@@ -128,6 +144,7 @@ class Engine:
             task.cancel()
         await asyncio.gather(*self._tasks, *self._side, return_exceptions=True)
         self._tasks = []
+        await self.rehearser.stop()
         await self.monitor.stop()
         await self.alerter.stop()
         await self.dispatcher.drain()
@@ -149,20 +166,32 @@ class Engine:
             await asyncio.wait(settled, timeout=SETTLED_WITHIN.total_seconds())
             self.switches.at(Point.INBOX_SETTLED)
 
-    async def pause(self, key: str, reason: str) -> None:
-        await self.writer.write(SaveSetting(PAUSED + key, {"reason": reason}), Lane.OUTCOMES)
-        self._set_paused(key, True)
+    async def pause(self, key: str, reason: str, until: datetime | None = None) -> None:
+        await self.pauses.pause(key, Pause(reason, until))
 
     async def resume(self, key: str) -> None:
-        await self.writer.write(SaveSetting(PAUSED + key, None), Lane.OUTCOMES)
-        self._set_paused(key, False)
+        await self.pauses.resume(key)
 
-    def paused(self) -> set[str]:
-        return {key for key, pacer in self.dispatcher.pacers.items() if pacer.paused}
+    async def decide_on_older(self, agency: str, *, send: bool) -> None:
+        """What becomes of announcements older than the backup this store was restored from; then all goes on."""
+        backup_at = self.pauses.restored_from(agency)
+        if backup_at is None:
+            return
+        if not send:
+            await self._give_up_older(agency, backup_at)
+        await self.pauses.release(agency, [key for key, s in self.stations.items() if s.agency == agency])
 
-    def _set_paused(self, key: str, paused: bool) -> None:
+    async def _give_up_older(self, agency: str, backup_at: datetime) -> None:
+        owned = sorted(await self.call(self.store.owned, self.run_id))
+        for start in range(0, len(owned), CLAIM):
+            for case in await self.call(self.store.load, owned[start : start + CLAIM]):
+                a = case.announcement
+                if a.agency == agency and a.accepted_at <= backup_at and a.closed_at is None:
+                    await self.put_in(InboxEntry(announcement_id=a.id, channel=None, attempt=None, kind=NOT_RESENT))
+
+    def _pause_changed(self, key: str) -> None:
         if pacer := self.dispatcher.pacers.get(key):
-            pacer.paused = paused
+            pacer.paused = self.pauses.holds(key)
             pacer.backlog = True
             pacer.pump()
 
@@ -183,6 +212,7 @@ class Engine:
         """Takes the inbox in, wakes cases that wait in the store, claims what others gave back."""
         while True:
             try:
+                await self.pauses.end_what_is_over()
                 await self._take_inbox()
                 await self._claim()
                 await self._wake_stored()

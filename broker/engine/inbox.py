@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from broker import outcome as outcomes
+from broker.engine.restoring import not_resent
 from broker.model import Case, Delivery, Reason, State, Verb
 from broker.outcome import Cause, Finding, Live, Seen
 from broker.rules.delivery import Policy, settle
@@ -20,6 +21,7 @@ from broker.values import replace
 Policies = Callable[[Case, Delivery], Policy | None]
 
 OUTCOME, RESOLUTION, WITHDRAWAL, REPLACED, REOPEN = "outcome", "resolution", "withdrawal", "replaced", "reopen"
+NOT_RESENT = "not_resent"
 _BY_NAME: dict[str, Callable[..., Finding]] = {
     t.__name__: t for t in (Live, outcomes.Pending, outcomes.Unfinished, outcomes.Unavailable)
 }
@@ -44,6 +46,8 @@ def alter_for(entry: InboxEntry, policies: Policies) -> Callable[[Case, datetime
     def alter(case: Case, now: datetime) -> Case:
         if entry.kind == WITHDRAWAL:
             return withdrawn(case, entry.payload, now)
+        if entry.kind == NOT_RESENT:
+            return not_resent(case)
         if entry.kind == REPLACED:
             return Case(replace(case.announcement, replaced_by=entry.payload["by"]), case.deliveries)
         delivery = case.deliveries.get(entry.channel or "")

@@ -20,7 +20,7 @@ from broker.engine.courier import Courier
 from broker.engine.witnesses import Witnesses, dial
 from broker.engine.writer import Lane, Writer
 from broker.model import Verb
-from broker.outcome import Finding, Rejected
+from broker.outcome import Finding, Pending, Rejected
 from broker.rules.health import (
     ChannelHealth,
     Down,
@@ -43,6 +43,8 @@ from broker.store import SaveBreaker
 log = structlog.get_logger("loa.monitor")
 
 LONGEST_WAIT = timedelta(minutes=1)
+REHEARSAL_ASKS = 10
+"""How often a platform that takes its time over a rehearsal is asked again."""
 JUST_AFTER = timedelta(milliseconds=1)
 
 
@@ -149,7 +151,13 @@ class Monitor:
 
     async def rehearse(self, key: str) -> Finding:
         """The fullest write that readers cannot see. Says nothing about health: a rehearsal has rules of its own."""
-        return await self._courier.rehearse(self._stations[key])
+        outcome = await self._courier.rehearse(self._stations[key])
+        for _ in range(REHEARSAL_ASKS):
+            if not isinstance(outcome, Pending):
+                break
+            await self._clock.sleep(outcome.check_after.total_seconds())
+            outcome = await self._courier.rehearse(self._stations[key])
+        return outcome
 
     async def _run(self) -> None:
         while True:

@@ -48,6 +48,18 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "có vẻ mạng của tòa soạn bị ngắt: bên ngoài không nơi nào trả lời, nên không quy lỗi cho kênh nào",
     ),
     "paused": ("this channel is paused[ until {until}]", "kênh này đang tạm dừng[ đến {until}]"),
+    "not_resent": (
+        "not sent again: it is older than the backup from which Loa was restored",
+        "không gửi lại: tin cũ hơn bản sao lưu dùng để khôi phục Loa",
+    ),
+    "restored": (
+        "restored from a backup of {at}: nothing is sent until somebody decides about older announcements",
+        "đã khôi phục từ bản sao lưu lúc {at}: chưa gửi gì cho đến khi có người quyết định về các tin cũ hơn",
+    ),
+    "paused_because": (
+        "paused[ until {until}][: {because}]",
+        "đang tạm dừng[ đến {until}][: {because}]",
+    ),
     "channel_gone": ("this channel is no longer configured", "kênh này không còn trong cấu hình"),
     # why nothing is posted
     "not_needed": ("not needed", "không cần đến"),

@@ -171,6 +171,9 @@ class Token:
     """Set while a refresh is under way whose answer is not recorded."""
 
 
+RESTORED = "restored:"
+"""Settings of a store that comes from a backup, one an agency: when that was taken. Gone once people have decided."""
+
 KEY_LIFETIME = timedelta(hours=24)
 """How long an idempotency key is remembered."""
 
