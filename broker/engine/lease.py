@@ -14,11 +14,14 @@ from datetime import datetime, timedelta
 from broker.clock import Clock
 from broker.contract import GateClosed
 from broker.engine.calls import Call
-from broker.store import Store
+from broker.errors import StoreError, StoreFull
+from broker.store import Run, Store
 
 LEASE = timedelta(seconds=30)
 BEAT = timedelta(seconds=10)
 MARGIN = timedelta(seconds=2)
+AGAIN = timedelta(seconds=1)
+"""How soon a full disk is asked again."""
 
 
 @dataclass(slots=True)
@@ -72,9 +75,19 @@ class LeaseKeeper:
     async def _beat(self) -> None:
         while True:
             await self.lease.clock.sleep(BEAT.total_seconds())
-            renewed = await self._call(self._store.renew_run, self.lease.run_id, LEASE)
+            renewed = await self._renewed()
             if renewed is None:
                 self.lease.until = self.lease.clock.now()
                 self._lost()
                 return
             self.lease.until = renewed.lease_until
+
+    async def _renewed(self) -> Run | None:
+        """The renewed run; None if another has ended it, or the store is broken. On a full disk it tries again."""
+        while True:
+            try:
+                return await self._call(self._store.renew_run, self.lease.run_id, LEASE)
+            except StoreFull:
+                await self.lease.clock.sleep(AGAIN.total_seconds())
+            except StoreError:
+                return None
