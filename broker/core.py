@@ -21,7 +21,7 @@ from broker.engine.channels import Station, key_of
 from broker.engine.connections import Connections
 from broker.engine.doors import Door
 from broker.engine.engine import Engine, Listener
-from broker.engine.inbox import REPLACED, RESOLUTION, RESOLVABLE, WITHDRAWAL
+from broker.engine.inbox import REMOVABLE, REPLACED, RESOLUTION, RESOLVABLE, WITHDRAWAL
 from broker.errors import Conflict, FieldProblem, InvalidInput, NotFound
 from broker.ids import new_id, new_reference
 from broker.intake import Submission, checked
@@ -185,22 +185,27 @@ class Broker:
         return await self.get(agency, announcement_id)
 
     async def resolve(
-        self, agency: str, any_id: str, channel: str, *, live: bool, url: str | None = None, by: str = "desk",
-        send_again: bool = False,
+        self, agency: str, any_id: str, channel: str, *, live: bool = False, url: str | None = None, by: str = "desk",
+        send_again: bool = False, gone: bool = False,
     ) -> AnnouncementReport:  # fmt: skip
-        """A person's word on a delivery nobody else can settle. Raises `Conflict` when it is settled already."""
+        """A person's word on a delivery nobody else can settle; `gone`: a withdrawn copy is no longer there.
+
+        Raises `Conflict` when it is settled already.
+        """
         case = await self._load(agency, any_id)
         delivery = case.deliveries.get(channel)
         if delivery is None:
             raise NotFound(f"This announcement has no delivery on {channel!r}.")
-        if delivery.state not in RESOLVABLE:
+        if gone and case.announcement.withdrawn_at is None:
+            raise Conflict("The announcement is not withdrawn: withdraw it, then say what is gone.")
+        if delivery.state not in (REMOVABLE if gone else RESOLVABLE):
             raise Conflict(f"The delivery is {delivery.state.value}: there is nothing to resolve.")
         entry = InboxEntry(
             announcement_id=case.announcement.id,
             channel=channel,
             attempt=delivery.attempt,
             kind=RESOLUTION,
-            payload={"live": live, "url": url, "by": by, "send_again": send_again},
+            payload={"live": live, "url": url, "by": by, "send_again": send_again, "gone": gone},
         )
         await self._settle_entry(entry)
         return await self.get(agency, case.announcement.id)

@@ -83,9 +83,11 @@ class Broker:
         """Ends every unsent copy at once; deletes what is live where the platform lets us."""
         return await self._core.withdraw(self._agency, any_id, because=because)
 
-    async def resolve(self, any_id: str, channel: str, *, live: bool, url: str | None = None) -> AnnouncementReport:
-        """A person's word on an `unconfirmed` delivery."""
-        return await self._core.resolve(self._agency, any_id, channel, live=live, url=url)
+    async def resolve(
+        self, any_id: str, channel: str, *, live: bool = False, url: str | None = None, gone: bool = False
+    ) -> AnnouncementReport:
+        """A person's word on an `unconfirmed` delivery, or that a withdrawn copy is `gone`."""
+        return await self._core.resolve(self._agency, any_id, channel, live=live, url=url, gone=gone)
 
     async def channels(self) -> list[ChannelReport]:
         """Every channel: whether it works, since when and why not."""
@@ -153,8 +155,10 @@ class BlockingBroker:
     def withdraw(self, any_id: str, *, because: str | None = None) -> AnnouncementReport:
         return self._call(self._broker.withdraw, any_id, because=because)
 
-    def resolve(self, any_id: str, channel: str, *, live: bool, url: str | None = None) -> AnnouncementReport:
-        return self._call(self._broker.resolve, any_id, channel, live=live, url=url)
+    def resolve(
+        self, any_id: str, channel: str, *, live: bool = False, url: str | None = None, gone: bool = False
+    ) -> AnnouncementReport:
+        return self._call(self._broker.resolve, any_id, channel, live=live, url=url, gone=gone)
 
     def channels(self) -> list[ChannelReport]:
         return self._call(self._broker.channels)

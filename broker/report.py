@@ -13,7 +13,7 @@ from broker.outcome import Cause, Seen
 from broker.rules.failover import down_reason, useful_until
 from broker.rules.health import ChannelHealth, Down, View
 from broker.rules.sentences import Outlook, sentence, summary
-from broker.rules.standing import Channel, Channels, live, reach
+from broker.rules.standing import Channel, Channels, left_up, live, reach
 
 Sentence = dict[str, str]
 WAITING = frozenset({State.DUE, State.SENDING, State.PENDING, State.CHECKING})
@@ -58,6 +58,17 @@ class DeliveryReport(Report):
     """What happens next, and when; null: nothing by itself."""
 
 
+class ToRemove(Report):
+    """A copy of a withdrawn announcement that a person has to take away, and then to resolve as `gone`."""
+
+    channel: str
+    url: str | None
+    platform_ids: list[str]
+    certain: bool
+    """False: it may be there, so look."""
+    reason: Sentence | None
+
+
 class AnnouncementReport(Report):
     id: str
     reference: str
@@ -74,6 +85,8 @@ class AnnouncementReport(Report):
     withdrawn_at: datetime | None
     replaced_by: str | None
     summary: Sentence
+    to_remove: list[ToRemove]
+    """After a withdrawal: what programs cannot take away."""
     goal: GoalReport
     deliveries: list[DeliveryReport]
 
@@ -144,6 +157,7 @@ def announcement_report(case: Case, channels: Channels, health: View, zone: tzin
         withdrawn_at=a.withdrawn_at,
         replaced_by=a.replaced_by,
         summary=summary(outlook(case, channels, health), zone),
+        to_remove=[to_remove(d, channels, zone) for d in case.deliveries.values() if left_up(a, d)],
         goal=GoalReport(
             operators=a.plan.goal.operators,
             domestic=a.plan.goal.domestic,
@@ -153,6 +167,17 @@ def announcement_report(case: Case, channels: Channels, health: View, zone: tzin
             have=Have(operators=sorted(operators), domestic=len(domestic)),
         ),
         deliveries=[delivery_report(case, d, channels, zone) for d in case.deliveries.values()],
+    )
+
+
+def to_remove(d: Delivery, channels: Channels, zone: tzinfo) -> ToRemove:
+    operator = channels[d.channel].operator if d.channel in channels else None
+    return ToRemove(
+        channel=d.channel,
+        url=d.url,
+        platform_ids=[one for one in (d.platform_id, *d.extra) if one],
+        certain=d.state is State.LIVE,
+        reason=sentence(d.reason, zone, operator=operator, channel=d.channel) if d.reason else None,
     )
 
 

@@ -47,8 +47,10 @@ class WithdrawalBody(Given):
 class ResolutionBody(Given):
     """What a person found out about a delivery."""
 
-    live: StrictBool
-    """Whether readers can see it."""
+    live: StrictBool | None = None
+    """Whether readers can see it; needed unless `gone` is said."""
+    gone: StrictBool = False
+    """Of a withdrawn announcement: it is not there, or not any more."""
     url: Address | None = None
     """Where it can be seen; only with `live`."""
     by: Annotated[Remark, Field(min_length=1, max_length=64)] | None = None
@@ -58,6 +60,10 @@ class ResolutionBody(Given):
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
+        if self.gone and (self.live or self.send_again):
+            raise ValueError("what is gone is neither live nor sent again: say gone alone")
+        if self.live is None and not self.gone:
+            raise ValueError("say live = true or false: whether readers can see it")
         if self.live and self.send_again:
             raise ValueError("what is live is not sent again: leave send_again out, or say live = false")
         if self.url and not self.live:

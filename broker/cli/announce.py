@@ -139,7 +139,10 @@ def withdraw(
 def resolve(
     announcement_id: AnnouncementId,
     channel: ChannelName,
-    verdict: Annotated[str, typer.Argument(metavar="VERDICT", help="`live` or `not-live`: what you saw there.")],
+    verdict: Annotated[
+        str | None, typer.Argument(metavar="[VERDICT]", help="`live` or `not-live`: what you saw there.")
+    ] = None,
+    gone: Annotated[bool, typer.Option("--gone", help="Withdrawn, and not there (any more): ticks it off.")] = False,
     url: Annotated[str | None, typer.Option(metavar="URL", help="Where it can be seen.")] = None,
     send_again: Annotated[bool, typer.Option("--send-again", help="Not live: send it once more.")] = False,
     by: Annotated[str | None, typer.Option(help="Who says so; the key's name unless said.")] = None,
@@ -147,10 +150,11 @@ def resolve(
     key_file: KeyFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Say what became of a copy that nobody but a person can judge (state `unconfirmed`)."""
-    if verdict not in ("live", "not-live"):
-        raise InvalidInput(f"{verdict[:40]!r} is no verdict: say `live` or `not-live`.")
-    said = _given({"live": verdict == "live", "url": url, "by": by}) | ({"send_again": True} if send_again else {})
+    """Say what became of a copy that nobody but a person can judge (state `unconfirmed`), or that one is --gone."""
+    if gone == (verdict is not None) or verdict not in (None, "live", "not-live"):
+        raise InvalidInput("What became of it? One of these: say `live` or `not-live`, or --gone.")
+    said = _given({"live": verdict and verdict == "live", "url": url, "by": by})
+    said |= {name: True for name, is_so in (("send_again", send_again), ("gone", gone)) if is_so}
 
     async def act() -> dict[str, Any]:
         async with Client(server, read_key(key_file, os.environ)) as client:

@@ -136,11 +136,19 @@ class Dispatcher:
         return result, begun
 
     def adopt(self, cases: Iterable[Case]) -> None:
-        """Takes cases of an ended run: what was in flight may have got through; stand-ins go before any read-back."""
+        """Takes cases of an ended run: what was in flight may have got through; stand-ins go before any read-back.
+
+        Decides nothing before `go`, so that what waits in the inbox is part of the first decision.
+        """
         for case in cases:
-            if case.announcement.id not in self._held:
-                self.hold(case)
-                self.tell(case.announcement.id, self._after_crash)
+            self._held.setdefault(case.announcement.id, Held(case, inputs=[self._after_crash]))
+
+    def go(self, cases: Iterable[Case]) -> None:
+        """Decides what nothing has decided since `adopt`."""
+        for case in cases:
+            held = self._held.get(case.announcement.id)
+            if held is not None and held.inputs and not held.writing:
+                self._decide(held)
 
     def hold(self, case: Case) -> None:
         """Takes a case of this run from the store into memory."""

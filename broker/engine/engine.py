@@ -38,6 +38,8 @@ from broker.values import replace
 log = structlog.get_logger("loa.engine")
 
 CLAIM = 200
+INBOX, ALL = 500, 1_000_000
+"""Entries of the inbox read at a time; a claim must know all of its own."""
 POLL = timedelta(seconds=1)
 SETTLED_WITHIN = timedelta(seconds=10)
 SWEEP = timedelta(minutes=1)
@@ -160,11 +162,15 @@ class Engine:
         await self.taken_in(entry.announcement_id)
 
     async def taken_in(self, announcement_id: str) -> None:
-        """Waits until everything the inbox holds about this announcement is settled, if this run owns it."""
+        """Waits until everything the inbox holds about this announcement is settled, unless another run owns it."""
+        if not self.dispatcher.holds(announcement_id):
+            await self._load_or_adopt(announcement_id)
         settled = [f for f, about in await self._take_inbox() if about == announcement_id]
         if settled:
             await asyncio.wait(settled, timeout=SETTLED_WITHIN.total_seconds())
             self.switches.at(Point.INBOX_SETTLED)
+        else:
+            self.dispatcher.tell(announcement_id, lambda c, now: c)
 
     async def pause(self, key: str, reason: str, until: datetime | None = None) -> None:
         await self.pauses.pause(key, Pause(reason, until))
@@ -201,12 +207,21 @@ class Engine:
         while self.dispatcher.room > 0:
             cases = await self.call(self.store.claim, self.run_id, self.clock.now(), min(CLAIM, self.dispatcher.room))
             self.switches.at(Point.CLAIM_DURABLE)
-            self.dispatcher.adopt(cases)
+            await self._adopt(cases)
             self.switches.at(Point.CLAIM_ADOPTED)
             if len(cases) < CLAIM:
                 return
             await self.clock.sleep(0)
         self.dispatcher.has_unheld = True
+
+    async def _adopt(self, cases: list[Case]) -> None:
+        """A withdrawal that was durable before a crash counts before anything is sent."""
+        entries = await self.call(self.store.inbox, self.run_id, ALL) if cases else []
+        self.dispatcher.adopt(cases)
+        for entry in entries:
+            if self.dispatcher.holds(entry.announcement_id):
+                self._take(entry)
+        self.dispatcher.go(cases)
 
     async def _tend(self) -> None:
         """Takes the inbox in, wakes cases that wait in the store, claims what others gave back."""
@@ -222,33 +237,32 @@ class Engine:
 
     async def _take_inbox(self) -> list[tuple[asyncio.Future[bool], str]]:
         """Hands what is in the inbox to the dispatcher; each future is done when its entry is settled and removed."""
-        for entry in await self.call(self.store.inbox, self.run_id, 500):
-            if entry.id in self._taking:
-                continue
-            settled: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-            self._taking[entry.id] = (settled, entry.announcement_id)
-            settled.add_done_callback(partial(self._taken, entry.id))
-            await self._take_one(entry, settled)
+        for entry in await self.call(self.store.inbox, self.run_id, INBOX):
+            if not self.dispatcher.holds(entry.announcement_id):
+                await self._load_or_adopt(entry.announcement_id)
+            self._take(entry)
         return list(self._taking.values())
 
-    def _taken(self, entry_id: int, _: object) -> None:
-        self._taking.pop(entry_id, None)
-
-    async def _take_one(self, entry: InboxEntry, settled: asyncio.Future[bool]) -> None:
-        if not self.dispatcher.holds(entry.announcement_id):
-            await self._load_or_adopt(entry.announcement_id)
+    def _take(self, entry: InboxEntry) -> None:
+        if entry.id in self._taking:
+            return
+        settled: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._taking[entry.id] = (settled, entry.announcement_id)
+        settled.add_done_callback(partial(self._taken, entry.id))
         alter = alter_for(entry, self._policy)
         self.switches.at(Point.INBOX_TAKEN)
         if not self.dispatcher.tell(entry.announcement_id, alter, inbox_id=entry.id, after=settled.set_result):
             settled.set_result(False)
+
+    def _taken(self, entry_id: int, _: object) -> None:
+        self._taking.pop(entry_id, None)
 
     async def _load_or_adopt(self, announcement_id: str) -> None:
         for case in await self.call(self.store.load, [announcement_id]):
             if case.announcement.owner == self.run_id and case.announcement.closed_at is None:
                 self.dispatcher.hold(case)
                 return
-        for case in await self.call(self.store.adopt, self.run_id, [announcement_id]):
-            self.dispatcher.hold(case)
+        await self._adopt(await self.call(self.store.adopt, self.run_id, [announcement_id]))
 
     async def _wake_stored(self) -> None:
         """Cases that are not in memory but have something to do by now."""

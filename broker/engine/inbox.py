@@ -51,10 +51,9 @@ def alter_for(entry: InboxEntry, policies: Policies) -> Callable[[Case, datetime
         if entry.kind == REPLACED:
             return Case(replace(case.announcement, replaced_by=entry.payload["by"]), case.deliveries)
         delivery = case.deliveries.get(entry.channel or "")
-        policy = policies(case, delivery) if delivery else None
-        if delivery is None or policy is None:
+        if delivery is None:
             return case
-        changed = _changed(entry, delivery, policy, now)
+        changed = _changed(entry, delivery, policies(case, delivery), now)
         return Case(case.announcement, {**case.deliveries, delivery.channel: changed})
 
     return alter
@@ -68,15 +67,16 @@ def withdrawn(case: Case, payload: Mapping[str, Any], now: datetime) -> Case:
     return Case(taken_back, case.deliveries)
 
 
-def _changed(entry: InboxEntry, delivery: Delivery, policy: Policy, now: datetime) -> Delivery:
+def _changed(entry: InboxEntry, delivery: Delivery, policy: Policy | None, now: datetime) -> Delivery:
+    """A channel that is no longer configured has no policy; a person may know of it all the same."""
     match entry.kind:
-        case "outcome":
+        case "outcome" if policy is not None:
             outcome = from_data(entry.payload)
             current = entry.attempt == delivery.attempt or isinstance(outcome, Live)
             return settle(delivery, Verb.PUBLISH, outcome, policy, now) if current else delivery
         case "resolution":
             return resolved(delivery, entry.payload, now)
-        case "reopen" if delivery.state is State.FAILED:
+        case "reopen" if policy is not None and delivery.state is State.FAILED:
             return replace(delivery, state=State.DUE, cause=None, next_at=None, reason=Reason("reopened"))
         case _:
             return delivery
@@ -84,10 +84,15 @@ def _changed(entry: InboxEntry, delivery: Delivery, policy: Policy, now: datetim
 
 RESOLVABLE = frozenset({State.UNCONFIRMED, State.CHECKING, State.PENDING, State.FAILED, State.EXPIRED, State.SKIPPED})
 
+REMOVABLE = frozenset({State.LIVE, State.UNCONFIRMED})
+"""Of a withdrawn announcement: what a person may have taken away."""
+
 
 def resolved(delivery: Delivery, payload: Mapping[str, Any], now: datetime) -> Delivery:
-    """A person's word: `live` with a url, or `not_live`, after which it is due again."""
+    """A person's word: it is live, it is not (and may be sent again), or, after a withdrawal, it is gone."""
     by = str(payload.get("by") or "desk")
+    if payload.get("gone"):
+        return _gone(delivery, by)
     if delivery.state not in RESOLVABLE:
         return delivery
     if payload["live"]:
@@ -116,6 +121,13 @@ def resolved(delivery: Delivery, payload: Mapping[str, Any], now: datetime) -> D
         cause=None if target is State.DUE else Cause.UNCLEAR,
         reason=Reason("resolved_not_live", {"by": by}),
     )
+
+
+def _gone(delivery: Delivery, by: str) -> Delivery:
+    if delivery.state not in REMOVABLE:
+        return delivery
+    said = Reason("resolved_gone", {"by": by})
+    return replace(delivery, state=State.WITHDRAWN, extra=(), next_at=None, cause=None, reason=said)
 
 
 def to_data(outcome: Finding) -> dict[str, Any]:

@@ -181,6 +181,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "[{by}|a person] says that it is not there",
         "[{by}|người trực] cho biết tin không có trên kênh",
     ),
+    "resolved_gone": ("removed there, says [{by}|a person]", "đã gỡ khỏi kênh, theo [{by}|người trực]"),
     "reopened": ("taken up again[ by {by}]", "được mở lại[ bởi {by}]"),
     # what becomes of a channel's token
     "token_lost": (

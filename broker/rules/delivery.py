@@ -38,7 +38,7 @@ MOVES: Mapping[State, frozenset[State]] = {
     S.PENDING: frozenset({S.LIVE, S.FAILED, S.CHECKING, S.DUE, S.UNCONFIRMED}),
     S.CHECKING: frozenset({S.LIVE, S.PENDING, S.DUE, S.SENDING, S.FAILED, S.SKIPPED, S.UNCONFIRMED}),
     S.LIVE: frozenset({S.REMOVED, S.WITHDRAWN}),
-    S.UNCONFIRMED: frozenset({S.LIVE, S.DUE, S.FAILED}),
+    S.UNCONFIRMED: frozenset({S.LIVE, S.DUE, S.FAILED, S.WITHDRAWN}),
     S.REMOVED: frozenset({S.LIVE}),
     S.FAILED: frozenset({S.LIVE, S.DUE}),
     S.EXPIRED: frozenset({S.LIVE}),
@@ -73,6 +73,7 @@ class Policy:
     on_unconfirmed: OnUnconfirmed
     useful_until: datetime
     """After this nothing is sent any more and no question is asked."""
+    withdrawn: bool = False
 
 
 def settle(delivery: Delivery, verb: Verb, outcome: Finding, policy: Policy, now: datetime) -> Delivery:
@@ -412,18 +413,25 @@ def _deleted(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> De
             return replace(rest, next_at=_next_look(rest, policy, now))
         case Absent():
             return _to(d, S.WITHDRAWN, Reason("deleted"))
-        case Rejected(_, detail) | Denied(detail):
+        case Rejected(_, detail):
+            return _not_deleted(d, detail, policy, now)
+        case Denied(detail) if now >= policy.useful_until and d.asks >= LOOKS:
             return _not_deleted(d, detail, policy, now)
         case _ if now >= policy.useful_until and d.asks >= LOOKS:
-            return _not_deleted(d, "the platform did not answer", policy, now)
+            said = "it is still to be seen" if isinstance(outcome, Live) else "the platform did not answer"
+            return _not_deleted(d, said, policy, now)
         case _:
             return _ask_again(d, policy, now)
 
 
 def _not_deleted(d: Delivery, detail: str, policy: Policy, now: datetime) -> Delivery:
-    """A person's task now. A younger copy is let go, so that it cannot stand in the way of a withdrawal."""
-    if not d.extra:
-        return replace(d, next_at=None, reason=Reason("delete_failed", {"detail": detail}))
+    """A person's task now. Of several copies the others are tried once more, if all of them are to go."""
+    failed = Reason("delete_failed", {"detail": detail})
+    if not d.extra or (policy.withdrawn and d.reason and d.reason.key == failed.key):
+        return replace(d, next_at=None, reason=failed)
+    if policy.withdrawn:
+        others = (*((d.platform_id,) if d.platform_id else ()), *d.extra[:-1])
+        return replace(d, platform_id=d.extra[-1], url=None, extra=others, asks=0, next_at=now, reason=failed)
     kept = replace(d, extra=(), asks=0, reason=Reason("copy_delete_failed", {"detail": detail}))
     return replace(kept, next_at=_next_look(kept, policy, now))
 

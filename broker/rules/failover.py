@@ -16,6 +16,7 @@ from broker.outcome import Cause
 from broker.rules.delivery import by_time, ended, step_class, verb_for
 from broker.rules.health import Down, Scope, View
 from broker.rules.standing import (
+    UNDELETED,
     Channel,
     Channels,
     goal_holds,
@@ -345,7 +346,7 @@ def _taken_back(d: Delivery, case: Case, channels: Channels, unsent: Reason, now
 
 
 def _deletion_was_tried(d: Delivery) -> bool:
-    return d.reason is not None and d.reason.key in ("deleting", "delete_failed", "delete_unsupported")
+    return d.reason is not None and d.reason.key in ("deleting", *UNDELETED)
 
 
 def newest(owed: Iterable[tuple[str, datetime]], keep: int) -> set[str]:

@@ -8,8 +8,11 @@ from datetime import datetime
 
 from broker.contract import Profile, Readers
 from broker.model import RESTING, Announcement, Case, Delivery, Event, Reason, State, Status
+from broker.rules.delivery import LOOKS
 
 S = State
+UNDELETED = ("delete_failed", "delete_unsupported")
+"""Reasons of live copies that we cannot delete."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,14 @@ def status_of(case: Case, holds: bool, now: datetime) -> Status:
 def rests(case: Case) -> bool:
     """Time alone changes no delivery any more."""
     return all(d.state in RESTING for d in case.deliveries.values())
+
+
+def left_up(announcement: Announcement, d: Delivery) -> bool:
+    """Withdrawn, and a person has to take it away there, or to look whether it is there."""
+    if announcement.withdrawn_at is None or d.state not in (S.LIVE, S.UNCONFIRMED):
+        return False
+    in_vain = d.reason is not None and (d.reason.key in UNDELETED or (d.reason.key == "deleting" and d.asks >= LOOKS))
+    return d.state is S.UNCONFIRMED or in_vain
 
 
 def goal_holds(case: Case, channels: Channels) -> bool:

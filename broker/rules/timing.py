@@ -16,7 +16,8 @@ RECHECK = timedelta(minutes=1)
 
 def policy_for(announcement: Announcement, delivery: Delivery, channel: Channel) -> Policy:
     """What the channel and the route together say about this delivery."""
-    return Policy(channel.profile, announcement.plan.on_unconfirmed, useful_until(announcement, delivery))
+    useful = useful_until(announcement, delivery)
+    return Policy(channel.profile, announcement.plan.on_unconfirmed, useful, announcement.withdrawn_at is not None)
 
 
 def useful_until(announcement: Announcement, delivery: Delivery) -> datetime:

@@ -243,7 +243,10 @@ async def test_ids_that_nothing_has_are_not_found(room, part):
 @pytest.mark.parametrize(
     ("body", "path"),
     [
-        ({}, "live"),
+        ({}, ""),
+        ({"gone": True, "live": True}, ""),
+        ({"gone": True, "send_again": True}, ""),
+        ({"gone": "yes"}, "gone"),
         ({"live": "yes"}, "live"),
         ({"live": 1}, "live"),
         ({"live": True, "url": "partner.example"}, "url"),
