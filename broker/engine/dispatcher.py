@@ -353,7 +353,8 @@ class Dispatcher:
     def _return_unused_permits(self, held: Held) -> None:
         if held.writing or held.inputs:
             return
-        for name in [n for n in held.permits if held.case.deliveries[n].state is not State.SENDING]:
+        unused = [n for n in held.permits if n not in held.busy]
+        for name in [n for n in unused if held.case.deliveries[n].state is not State.SENDING]:
             held.permits.pop(name).give_back()
 
     def _launch(self, held: Held, delivery: Delivery) -> None:
