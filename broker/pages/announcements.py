@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from urllib.parse import quote
 
 from aiohttp import web
@@ -14,7 +13,8 @@ from broker.model import State, Verb
 from broker.pages.forms import Form
 from broker.pages.record import record_page
 from broker.pages.visit import Visit
-from broker.report import WAITING, AnnouncementReport, DeliveryReport, EventReport
+from broker.report import WAITING, AnnouncementReport, ChannelReport, DeliveryReport
+from broker.rules.sentences import called
 
 AT_ONCE = 20
 ASKED = frozenset({State.UNCONFIRMED, State.CHECKING, State.PENDING})
@@ -32,9 +32,10 @@ def address(reference: str, *more: str) -> str:
 async def newest(visit: Visit, form: Form) -> web.Response:
     before = visit.request.query.get("before")
     found = await visit.broker.announcements(visit.key, before=before, limit=AT_ONCE)
-    troubled = [c for c in await visit.broker.channels(visit.key) if c.state in ("down", "paused")]
+    channels = [c for c in await visit.broker.channels(visit.key) if c.state in ("down", "paused") and c.reason]
+    troubles = dict.fromkeys(_trouble(c, visit.language) for c in channels)
     older = found[-1].id if len(found) == AT_ONCE else None
-    return visit.page("newest.html", announcements=found, troubled=troubled, older=older, first=before is None)
+    return visit.page("newest.html", announcements=found, troubles=troubles, older=older, first=before is None)
 
 
 async def one(visit: Visit, form: Form) -> web.Response:
@@ -47,14 +48,36 @@ async def one(visit: Visit, form: Form) -> web.Response:
         a=found,
         told=[d for d in found.deliveries if d.state not in ASIDE],
         aside=[d for d in found.deliveries if d.state in ASIDE],
-        by_hand=_to_delete(visit, found, events),
         since=since,
+        seconds=_seconds(found, visit.language),
+        upcoming={d.channel for d in found.deliveries if _adds(d, visit.language)},
         events=events,
         watching=moving and "watch" in visit.request.query,
         moving=moving,
         asked=ASKED,
         posted_by_hand=POSTED_BY_HAND,
     )
+
+
+def _trouble(channel: ChannelReport, language: str) -> str:
+    """In one sentence; what is down for several channels is told in the same one."""
+    said = channel.reason[language] if channel.reason else ""
+    return f"{called(channel.name, language)}: {said}" if channel.state == "paused" else said
+
+
+def _seconds(found: AnnouncementReport, language: str) -> str | None:
+    """How long the goal took."""
+    if found.goal.met_at is None:
+        return None
+    took = (found.goal.met_at - (found.send_at or found.accepted_at)).total_seconds()
+    return f"{took:.1f}".replace(".", "," if language == "vi" else ".")
+
+
+def _adds(d: DeliveryReport, language: str) -> bool:
+    """Whether what comes next says more than the reason, which may name the same time."""
+    if d.next is None or d.reason is None:
+        return d.next is not None
+    return d.next[language][-5:] not in d.reason[language]
 
 
 async def record(visit: Visit, form: Form) -> web.Response:
@@ -87,11 +110,11 @@ def _deletes(visit: Visit, channel: str) -> bool:
     return configured is not None and Verb.DELETE in configured.channel.profile.abilities
 
 
-def _to_delete(visit: Visit, found: AnnouncementReport, events: Iterable[EventReport]) -> list[DeliveryReport]:
-    """Live copies of what was withdrawn that only a person can delete."""
-    if found.withdrawn_at is None:
-        return []
-    return [d for d in found.deliveries if d.state is State.LIVE and not _deletes(visit, d.channel)]
+async def gone(visit: Visit, form: Form) -> web.Response:
+    """A person has deleted what programs could not."""
+    any_id, channel = visit.part("announcement"), visit.part("channel")
+    found = await visit.broker.resolve(visit.key, any_id, channel, gone=True, by=visit.name)
+    return visit.go(f"{address(found.reference)}?done=gone")
 
 
 # settle what is unclear
@@ -112,7 +135,7 @@ async def confirm(visit: Visit, form: Form) -> web.Response:
     )
     await visit.broker.resolve(
         visit.key, found.id, delivery.channel,
-        live=given.live, url=given.url, by=visit.name, send_again=given.send_again,
+        live=live, url=given.url, by=visit.name, send_again=given.send_again,
     )  # fmt: skip
     return visit.go(f"{address(found.reference)}?done=confirmed&watch=1")
 

@@ -53,6 +53,7 @@ PAGES: tuple[Page, ...] = (
     Page("GET", f"{_ONE}/record", announcements.record, Scope.READ),
     Page("GET", f"{_ONE}/withdraw", announcements.ask_withdraw, Scope.SEND),
     Page("POST", f"{_ONE}/withdraw", announcements.withdraw, Scope.SEND),
+    Page("POST", f"{_ONE}/gone/{{channel}}", announcements.gone, Scope.OPERATE),
     Page("GET", f"{_ONE}/confirm/{{channel}}", announcements.ask_confirm, Scope.OPERATE),
     Page("POST", f"{_ONE}/confirm/{{channel}}", announcements.confirm, Scope.OPERATE),
     Page("GET", "/desk/channels", channels.all_channels, Scope.READ),

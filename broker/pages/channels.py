@@ -6,7 +6,7 @@ from aiohttp import web
 
 from broker.api.models import PauseBody
 from broker.api.reading import valid
-from broker.pages.forms import Form
+from broker.pages.forms import Form, at_home
 from broker.pages.visit import Visit
 
 
@@ -15,8 +15,9 @@ async def all_channels(visit: Visit, form: Form) -> web.Response:
 
 
 async def pause(visit: Visit, form: Form) -> web.Response:
-    given = valid(PauseBody, {"reason": form.get("reason", "")})
-    await visit.broker.pause(visit.key, visit.part("channel"), reason=given.reason or "")
+    until = at_home(visit.agency.zone, "until", form["until"]) if form.get("until") else None
+    given = valid(PauseBody, {"reason": form.get("reason", ""), "until": until})
+    await visit.broker.pause(visit.key, visit.part("channel"), reason=given.reason or "", until=given.until)
     return visit.go("/desk/channels?done=paused")
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
-from datetime import datetime, tzinfo
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aiohttp import web
 
-from broker.errors import FieldProblem, InvalidInput, RequestError
+from broker.errors import InvalidInput, RequestError
 from broker.model import Role
 from broker.pages.announcements import address
-from broker.pages.forms import Form
+from broker.pages.forms import Form, at_home
 from broker.pages.visit import Visit
+from broker.report import PreviewReport
 
 FIELDS = ("headline", "body", "route", "urgency", "link", "author", "send_at")
 
@@ -48,11 +48,19 @@ async def _preview(visit: Visit, form: Form, body: Mapping[str, Any]) -> web.Res
     return visit.page(
         "preview.html",
         given={name: form.get(name, "") for name in FIELDS},
-        first=[p for p in previews if p.role is Role.POST_TO],
-        rest=[p for p in previews if p.role is not Role.POST_TO],
+        first=_by_text(p for p in previews if p.role is Role.POST_TO),
+        rest=_by_text(p for p in previews if p.role is not Role.POST_TO),
         blocked=any(p.problem for p in previews),
         once=secrets.token_hex(16),
     )
+
+
+def _by_text(previews: Iterable[PreviewReport]) -> dict[str, list[PreviewReport]]:
+    """Channels that show the same are shown together."""
+    found: dict[str, list[PreviewReport]] = {}
+    for one in previews:
+        found.setdefault(one.text, []).append(one)
+    return found
 
 
 def _announcement(visit: Visit, form: Form) -> dict[str, Any]:
@@ -60,14 +68,5 @@ def _announcement(visit: Visit, form: Form) -> dict[str, Any]:
     said: dict[str, Any] = {name: form[name] for name in FIELDS if form.get(name, "").strip()}
     said |= {name: form.get(name, "") for name in ("headline", "body")}
     if "send_at" in said:
-        said["send_at"] = _at_home(said["send_at"], visit.agency.zone)
+        said["send_at"] = at_home(visit.agency.zone, "send_at", said["send_at"])
     return {**said, "language": visit.agency.language}
-
-
-def _at_home(text: str, zone: tzinfo) -> str:
-    """A time as browsers send it, in the agency's zone."""
-    try:
-        return datetime.fromisoformat(text).replace(tzinfo=zone).isoformat()
-    except ValueError:
-        problem = FieldProblem("send_at", "is no time: write it like 2026-11-22T10:00")
-        raise InvalidInput("The announcement was not accepted.", problem) from None

@@ -55,7 +55,9 @@ def renewed(session: Session, now: datetime) -> Session:
     return replace(session, seen=at) if at - session.seen > RENEW_AFTER.total_seconds() else session
 
 
-def visitor_of(session: Session, agencies: dict[str, Agency], whose: Callable[[str], Visitor | None]) -> Visitor | None:
+def visitor_of(
+    session: Session, agencies: Mapping[str, Agency], whose: Callable[[str], Visitor | None]
+) -> Visitor | None:
     """Who it is; None when key or agency are configured no more."""
     if session.agency not in agencies:
         return None

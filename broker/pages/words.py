@@ -61,6 +61,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "platform_id": ("The platform's id", "Mã của nền tảng"),
     "further_copies": ("Second copies", "Các bản trùng"),
     "cut": ("Cut", "Đã cắt bớt"),
+    "part": ("Field “{name}”", "Trường “{name}”"),
     "what_happened": ("What happened", "Diễn biến"),
     "time": ("Time", "Giờ"),
     "channel": ("Channel", "Kênh"),
@@ -89,6 +90,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "done_sent": ("Accepted: from now on nothing loses it.", "Đã nhận: từ lúc này tin không thể bị mất."),
     "done_withdrawn": ("Withdrawn: nothing more is sent.", "Đã rút: không gửi thêm gì nữa."),
     "done_confirmed": ("Noted. Thank you for looking.", "Đã ghi nhận. Cảm ơn bạn đã kiểm tra."),
+    "done_gone": ("Noted: it is gone there.", "Đã ghi nhận: tin không còn trên kênh."),
     "done_paused": ("Paused: nothing is sent there.", "Đã tạm dừng: không gửi gì lên kênh đó."),
     "done_resumed": ("Sent there again.", "Kênh đã được gửi trở lại."),
     "done_signed_out": ("You are signed out.", "Bạn đã đăng xuất."),
@@ -127,9 +129,12 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "text_prepared": ("Text prepared", "Nội dung đã chuẩn bị"),
     "other_channels": ("Not needed so far: {count}", "Chưa cần đến: {count} kênh"),
     "record": ("Record", "Hồ sơ"),
-    "look_again": ("Look again", "Xem lại"),
+    "look_again": ("Refresh", "Cập nhật"),
     "stop_watching": ("Stop updating", "Ngừng cập nhật"),
-    "delete_by_hand": ("To be deleted by hand", "Cần xóa bằng tay"),
+    "delete_by_hand": ("A person must delete", "Cần người xóa"),
+    "certainly_there": ("it is still there.", "tin vẫn còn."),
+    "maybe_there": ("it may be there: please look.", "có thể còn: hãy kiểm tra."),
+    "it_is_gone": ("It is gone", "Đã xóa xong"),
     # taking back
     "withdraw": ("Withdraw", "Rút tin"),
     "withdraw_this": ("Withdraw this announcement?", "Rút thông báo này?"),
@@ -140,7 +145,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Programs cannot delete it on {channel}: a person must.",
         "Chương trình không xóa được trên {channel}: cần người xóa.",
     ),
-    "because_says": ("for the desk and the record, never posted", "cho tòa soạn và hồ sơ, không đăng lên"),
+    "because_says": ("(kept, never posted)", "(chỉ lưu, không đăng)"),
     "withdraw_now": ("Withdraw now", "Rút ngay"),
     "keep_it": ("Keep it", "Giữ lại"),
     # settling
@@ -158,15 +163,21 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "domestic": ("domestic", "trong nước"),
     "abroad": ("abroad", "nước ngoài"),
     "waiting_there": ("Waiting or under way: {count}", "Đang chờ hoặc đang gửi: {count}"),
-    "asked_at": ("Last asked at", "Kiểm tra gần nhất lúc"),
+    "for_alerts": ("for alerts", "kênh báo sự cố"),
+    "asked_at": ("asked at", "kiểm tra lúc"),
     "pause": ("Pause", "Tạm dừng"),
     "pause_says": (
         "Nothing is sent there until somebody resumes it; stand-ins carry announcements meanwhile.",
         "Không gửi gì lên kênh này cho đến khi có người mở lại; trong lúc đó các kênh khác đăng thay.",
     ),
+    "until": ("Until", "Đến lúc"),
+    "until_says": ("(else until somebody resumes it)", "(để trống: đến khi có người mở lại)"),
+    "proved": ("Posting tried out at", "Đã thử đăng được lúc"),
+    "not_proved": ("Posting tried out without success at", "Thử đăng không được lúc"),
     "resume": ("Resume", "Mở lại"),
     # writing
     "write": ("New announcement", "Viết thông báo"),
+    "write_short": ("Write", "Viết tin"),
     "headline": ("Headline", "Tiêu đề"),
     "body": ("Text", "Nội dung"),
     "urgent_says": ("(goes first; stand-ins start sooner)", "(gửi trước; kênh đăng thay bắt đầu sớm hơn)"),
@@ -223,6 +234,7 @@ ADVICE: Mapping[str, tuple[str, str]] = {
 
 PROBLEMS: Mapping[str, str] = {
     "is empty: write something": "đang để trống: hãy nhập nội dung",
+    "is over already: name a later time": "đã qua: hãy chọn thời gian sau",
     "is no web address: write it like https://tin.example/article": (
         "không phải địa chỉ web: hãy nhập dạng https://tin.example/article"
     ),
