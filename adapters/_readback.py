@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from broker.contract import Job
-from broker.outcome import Denied, Finding, Live, NotSeen, Outcome, Seen
+from broker.outcome import Finding, Hidden, Live, NotSeen, Outcome, Seen
 
 CLOCKS_DIFFER = timedelta(seconds=60)
 BEGINNING = 60
@@ -76,9 +76,10 @@ def _verdict(job: Job, posts: Sequence[Listed], since: datetime, back_to: dateti
     copies = [post for post in reversed(posts) if post.at >= since and is_ours(job, post.text)]
     if not copies:
         return NotSeen(back_to, _neighbour(job, posts))
-    first, *younger = sorted(copies, key=lambda post: post.at)
-    if first.hidden:
-        return Denied(first.hidden)
+    public = [post for post in copies if not post.hidden]
+    if not public:
+        return Hidden(copies[0].hidden or "")
+    first, *younger = sorted(public, key=lambda post: post.at)
     return Live(first.id, first.url, Seen.ACCOUNT, tuple(post.id for post in younger) if job.count else ())
 
 

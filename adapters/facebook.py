@@ -19,7 +19,7 @@ from adapters._meta_accounts import FacebookConnector
 from adapters._readback import Listed, Page, search, window
 from broker.contract import AdapterBase, Job, Profile, Step, TextLimit, Tools
 from broker.model import Composed, Post, StepClass, Verb
-from broker.outcome import Absent, Denied, Fault, Finding, Live, Outcome, Rejected, Seen, Uncertain
+from broker.outcome import Absent, Fault, Finding, Hidden, Live, Outcome, Rejected, Seen, Uncertain
 from broker.rules.text import compose_text
 
 # Clients have met 63,206 as the most, in a unit nobody names: far below it no unit matters.
@@ -119,7 +119,7 @@ class FacebookAdapter(AdapterBase):
         post = await self._graph.read(post_id, FIELDS)
         if not isinstance(post, dict):
             return post
-        return Denied(HIDDEN) if hidden(post) else Live(post_id, post.get("permalink_url"), Seen.ACCOUNT)
+        return Hidden(HIDDEN) if hidden(post) else Live(post_id, post.get("permalink_url"), Seen.ACCOUNT)
 
     async def _turn(self, after: str | None) -> Page | Outcome:
         """The Page's own posts only; the `feed` edge also shows what readers wrote on it."""

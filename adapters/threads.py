@@ -23,6 +23,7 @@ from broker.outcome import (
     Absent,
     Fault,
     Finding,
+    Hidden,
     Live,
     NotSeen,
     Outcome,
@@ -96,8 +97,7 @@ class ThreadsAdapter(AdapterBase):
         return composed
 
     async def publish(self, job: Job) -> Outcome | Absent:
-        is_fresh = job.handle is None
-        if job.handle is None:
+        if is_fresh := job.handle is None:
             made = await self._create(job.composed.text, job.gate)
             if isinstance(made, Refusal):
                 return made.outcome
@@ -108,7 +108,7 @@ class ThreadsAdapter(AdapterBase):
                 return await self._make_public(job, handle)
             case NotSeen() if is_fresh:
                 return Unfinished(handle, SOON)
-            case NotSeen():
+            case NotSeen() | Hidden():
                 return Uncertain(Fault.SERVER, "the platform does not know the container of this post any more")
             case finding:
                 return finding

@@ -14,9 +14,10 @@ from pydantic import Field
 
 from adapters._http import host_of
 from adapters._readback import Page, search, window
-from adapters._zalo import CODES, Reply, ZaloApi, ZaloAppSettings, classify
+from adapters._zalo import Reply, ZaloApi, ZaloAppSettings, classify
 from adapters._zalo_account import GET_OA, ZaloConnector
-from adapters._zalo_articles import compose, encode, listed, rehearsal
+from adapters._zalo_articles import compose, encode, rehearsal
+from adapters._zalo_calls import HIDDEN, Articles, unanswered
 from broker.contract import AdapterBase, ChannelSettings, Job, Path, Profile, Step, Tools
 from broker.model import Composed, Post, StepClass, Verb
 from broker.outcome import (
@@ -24,6 +25,7 @@ from broker.outcome import (
     Denied,
     Fault,
     Finding,
+    Hidden,
     Live,
     NotSeen,
     Outcome,
@@ -34,11 +36,8 @@ from broker.outcome import (
     Uncertain,
 )
 
-_PAGE, _MOST_PAGES = 10, 100
+_MOST_PAGES = 100
 _FIRST_CHECK, _LAST_CHECK = timedelta(seconds=1), timedelta(minutes=1)
-_POLICY = -248
-_HIDDEN = Denied("Zalo hides the article from readers: look in the OA's console why, and set it to show")
-_NO_COVER = Rejected("-200", "Zalo could not fetch the cover picture: check cover_url (public, at most 1 MB)")
 
 
 class ZaloSettings(ZaloAppSettings):
@@ -73,6 +72,7 @@ class ZaloAdapter(AdapterBase):
         hosts = (host_of(settings.base_url), host_of(settings.oauth_url))
         self.profile = replace(PROFILE, login=f"zalo app {settings.app_id}", hosts=hosts).adjusted(settings)
         self._api = ZaloApi(settings, tools, self.profile)
+        self._articles = Articles(self._api)
         self.connector = ZaloConnector(settings, tools, self._api)
         self._rehearsal: str | None = None
 
@@ -103,9 +103,9 @@ class ZaloAdapter(AdapterBase):
         article_id = job.platform_id or ""
         match await self._api.call("POST", "/v2.0/article/remove", gate=job.gate, json_body={"id": article_id}):
             case Reply(code=0 | -201, blames_token=False):  # -201: removed before
-                found = await self._shown(article_id, hidden=Absent()) or Absent()
+                found = await self._shown(article_id)
                 still = Uncertain(Fault.SERVER, "Zalo took the removal and still shows the article")
-                return still if isinstance(found, Live) else found
+                return still if isinstance(found, Live) else Absent() if found in (None, Hidden(HIDDEN)) else found
             case other:
                 return classify(other, wrote=True)
 
@@ -123,42 +123,39 @@ class ZaloAdapter(AdapterBase):
         """A hidden article, created and removed. `Pending`: Zalo still works on it, so call again."""
         if self._rehearsal is None:
             article = rehearsal(self._settings.cover_url, self._clock.now())
-            match await self._api.call("POST", "/v2.0/article/create", json_body=article):
-                case Reply(code=0, data={"token": str(token)}):
-                    self._rehearsal = token
-                case other:
-                    return _unanswered(other) if isinstance(other, Outcome) else classify(other, wrote=False)
+            made = await self._articles.submit("create", article, None)
+            if not isinstance(made, str):
+                return unanswered(made)
+            self._rehearsal = made
         return await self._rehearsed(self._rehearsal)
 
     async def _rehearsed(self, token: str) -> Outcome:
-        match await self._api.call("POST", "/v2.0/article/verify", json_body={"token": token}):
-            case Reply(code=0, data={"id": str(article_id)} | {"article_id": str(article_id)}):
-                self._rehearsal = None
-                gone = await self._api.call("POST", "/v2.0/article/remove", json_body={"id": article_id})
-                is_gone = isinstance(gone, Reply) and gone.code == 0
-                return Live(article_id) if is_gone else Rejected("left_over", f"remove the hidden article {article_id}")
-            case Reply(message=message) if "process" in message.lower():
-                return Pending(token, _FIRST_CHECK)
-            case other:
-                self._rehearsal = None
-                return (
-                    _NO_COVER if isinstance(other, Reply) and "media" in other.message.lower() else _unanswered(other)
-                )
+        found = await self._articles.id_of(token)
+        if found is None:
+            return Pending(token, _FIRST_CHECK)
+        self._rehearsal = None
+        if not isinstance(found, str):
+            return Unavailable(Fault.SERVER, "Zalo has lost the article") if isinstance(found, Absent) else found
+        gone = await self._api.call("POST", "/v2.0/article/remove", json_body={"id": found})
+        is_gone = isinstance(gone, Reply) and gone.code == 0
+        return Live(found) if is_gone else Rejected("left_over", f"remove the hidden article {found}")
 
     async def _submitted(self, job: Job, call: str, article: dict[str, Any]) -> Outcome:
-        match await self._api.call("POST", f"/v2.0/article/{call}", gate=job.gate, json_body=article):
-            case Reply(code=0, data={"token": str(token)}) if token:
-                await job.keep(token)
-                return await self._followed(job, token)
-            case Reply(code=0):
-                return Uncertain(Fault.SERVER, "Zalo took the article and gave no token")
-            case other:
-                return classify(other, wrote=True)
+        token = await self._articles.submit(call, article, job.gate)
+        if not isinstance(token, str):
+            return token
+        await job.keep(token)
+        return await self._followed(job, token)
 
     async def _followed(self, job: Job, token: str) -> Outcome:
         """Zalo has the article: a question that fails from here on changes nothing about that."""
-        found = await self._verified(job, token)
-        return found if isinstance(found, Live | Rejected) or found is _HIDDEN else Pending(token, self._wait(job))
+        match await self._verified(job, token):
+            case Live() | Rejected() as found:
+                return found
+            case Hidden(detail):
+                return Denied(detail)
+            case _:
+                return Pending(token, self._wait(job))
 
     def _wait(self, job: Job) -> timedelta:
         """A quarter of the time it has taken so far."""
@@ -167,38 +164,35 @@ class ZaloAdapter(AdapterBase):
     async def _verified(self, job: Job, token: str) -> Finding | None:
         """What the processing token proves; None: nothing, so the list must be asked."""
         later = Pending(token, self._wait(job))
-        match await self._api.call("POST", "/v2.0/article/verify", json_body={"token": token}):
-            case Reply(code=0, data={"id": str(article_id)} | {"article_id": str(article_id)}) if article_id:
+        match await self._articles.id_of(token):
+            case str(article_id):
                 return await self._shown(article_id) or later
-            case Reply(code=0):
+            case None:
                 return later
-            case Reply(message=message) if "process" in message.lower():
-                return later
-            case Reply(code=-200, message=message) if "media" in message.lower():
-                return _NO_COVER
-            case other:
-                answer = classify(other, wrote=False)
-                return None if isinstance(answer, Rejected) and answer != CODES[_POLICY] else answer
+            case Absent():
+                return None
+            case outcome:
+                return outcome
 
-    async def _shown(self, article_id: str, hidden: Finding = _HIDDEN) -> Finding | None:
+    async def _shown(self, article_id: str) -> Finding | None:
         """The article as our account reads it; None: Zalo says that it knows no such article."""
         match await self._api.call("GET", "/v2.0/article/getdetail", params={"id": article_id}):
             case Reply(code=0, data={"status": "show"}):
                 return Live(article_id, self._url(article_id), Seen.ACCOUNT)
             case Reply(code=0, data={"status": str()}):
-                return hidden
+                return Hidden(HIDDEN)
             case Reply(code=0):
                 return Unavailable(Fault.SERVER, "unreadable article")
             case Reply(code=-201, blames_token=False):
                 return None
             case other:
-                return _unanswered(other)
+                return unanswered(other)
 
     async def _still_shown(self, job: Job, article_id: str) -> Finding:
         """A live article again; gone only if the list misses it too: no page tells the code of a removed one."""
-        found = await self._shown(article_id, hidden=Absent())
+        found = await self._shown(article_id)
         if isinstance(found, Live) and not (found.url or job.url):
-            page = await self._page(None)
+            page = await self._articles.page(None)
             links = {line.id: line.url for line in page.posts} if isinstance(page, Page) else {}
             return replace(found, url=links.get(article_id))
         if found is None:
@@ -210,29 +204,7 @@ class ZaloAdapter(AdapterBase):
     async def _listed(self, job: Job) -> Finding:
         """Our article among the account's, of which the list shows the titles."""
         titled = replace(job, composed=replace(job.composed, text=job.composed.parts["title"]))
-        return await search(titled, self._page, window(job), most_pages=_MOST_PAGES)
-
-    async def _page(self, after: str | None) -> Page | Outcome:
-        """Ten articles, newest first; pages overlap by one, so that an article removed meanwhile hides no other."""
-        offset = int(after or 0)
-        params = {"offset": str(offset), "limit": str(_PAGE), "type": "normal"}
-        match await self._api.call("GET", "/v2.0/article/getslice", params=params):
-            case Reply(code=0, data={"medias": [*lines]} | {"articles": [*lines]}):
-                try:
-                    posts = [listed(line, _HIDDEN.detail) for line in lines]
-                except (ValueError, OverflowError, AttributeError):
-                    return Unavailable(Fault.SERVER, "unreadable list")
-                return Page(posts, str(offset + _PAGE - 1) if len(lines) >= _PAGE else None)
-            case Reply(code=0):
-                return Unavailable(Fault.SERVER, "unreadable list")
-            case other:
-                return _unanswered(other)
+        return await search(titled, self._articles.page, window(job), most_pages=_MOST_PAGES)
 
     def _url(self, article_id: str) -> str | None:
         return self._settings.article_url.replace("{id}", article_id) if self._settings.article_url else None
-
-
-def _unanswered(answer: Reply | Outcome) -> Outcome:
-    """A question that Zalo refused says nothing about the post."""
-    outcome = classify(answer, wrote=False)
-    return Unavailable(Fault.SERVER, outcome.detail) if isinstance(outcome, Rejected) else outcome

@@ -144,12 +144,20 @@ class NotSeen:
     """Whether the list shows our neighbouring live post; None when there is no such post."""
 
 
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """Our copy is there, and readers cannot see it. Only `find` and `confirm`; as an answer to publish: `Denied`."""
+
+    detail: str
+    """What to do about it, for the desk."""
+
+
 Outcome = Live | Pending | Unfinished | Unavailable | Throttled | Denied | Rejected | Uncertain
-Finding = Outcome | Absent | NotSeen
+Finding = Outcome | Absent | NotSeen | Hidden
 
 
 def bounded(wait: timedelta | float | None) -> timedelta:
-    """A platform's `retry after` as a usable wait: seconds or timedelta, 1 s to 24 h; nonsense becomes the nearer end."""
+    """A platform's `retry after` as a usable wait: seconds or timedelta, 1 s to 24 h; nonsense gives the nearer end."""
     if wait is None:
         return SHORTEST_WAIT
     try:

@@ -253,6 +253,7 @@ class Emulator(ABC):
         A post that a `silent_drop` swallows is returned like any other but kept nowhere.
         """
         now = self.now()
+        visible = visible and self.faults.take(Kind.INVISIBLE, step) is None
         lag = timedelta(seconds=self.random.uniform(*self.lag))
         post = Post(post_id, text, author, now, now + lag, how=how, visible=visible, extra=dict(extra))
         if self.faults.take(Kind.SILENT_DROP, step):

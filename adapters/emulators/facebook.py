@@ -40,6 +40,7 @@ class FacebookEmulator(GraphEmulator):
     """
 
     name = "facebook"
+    kinds = GraphEmulator.kinds | {Kind.INVISIBLE}
     scopes = frozenset({_WRITE, _READ, "pages_show_list"})
     throttle = GraphError(80001, "There have been too many calls to this Page account")
     usage_type = "pages"

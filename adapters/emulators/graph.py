@@ -111,7 +111,7 @@ class Token:
 class GraphEmulator(HttpEmulator):
     """A Graph API host with its tokens and its hourly call limit."""
 
-    kinds = WIRE | SHAPED | (BEHAVIOUR - {Kind.NEVER_FINISH})
+    kinds = WIRE | SHAPED | (BEHAVIOUR - {Kind.NEVER_FINISH, Kind.REFUSE_LATER, Kind.INVISIBLE})
     scopes: ClassVar[frozenset[str]]
     errors: ClassVar[Mapping[Kind, GraphError]]  # the platform's own wording, beside FAULTS
     throttle: ClassVar[GraphError]

@@ -51,7 +51,7 @@ class ZaloEmulator(HttpEmulator):
         WIRE
         | {Kind.SERVER_ERROR, Kind.ERROR_IN_200, Kind.THROTTLED, Kind.LOGGED_OUT, Kind.EXPIRED, Kind.REVOKED}
         | {Kind.NO_PERMISSION, Kind.POLICY}
-        | {Kind.SILENT_DROP, Kind.EMPTY_LIST, Kind.LIST_LAG, Kind.NEVER_FINISH, Kind.REMOVE_LATER}
+        | {Kind.SILENT_DROP, Kind.EMPTY_LIST, Kind.LIST_LAG, Kind.NEVER_FINISH, Kind.REMOVE_LATER, Kind.INVISIBLE}
     )
     words: ClassVar[Mapping[Kind, tuple[int, str]]] = {
         Kind.SERVER_ERROR: (-100, "An unknown error has occurred"),
@@ -209,8 +209,8 @@ class ZaloEmulator(HttpEmulator):
             step="create",
             visible=status == "show",
             title=given["title"],
-            status=status,
         )
+        post.extra["status"] = "show" if post.visible else "hide"
         post.posted_at += self.ready_after  # readers see it once it is processed
         post.listed_at += self.ready_after
         return post.id

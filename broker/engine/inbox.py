@@ -26,7 +26,7 @@ _BY_NAME: dict[str, Callable[..., Finding]] = {
     t.__name__: t for t in (Live, outcomes.Pending, outcomes.Unfinished, outcomes.Unavailable)
 }
 _BY_NAME |= {t.__name__: t for t in (outcomes.Throttled, outcomes.Denied, outcomes.Rejected, outcomes.Uncertain)}
-_BY_NAME |= {t.__name__: t for t in (outcomes.Absent, outcomes.NotSeen)}
+_BY_NAME |= {t.__name__: t for t in (outcomes.Absent, outcomes.NotSeen, outcomes.Hidden)}
 
 
 def late_outcome(delivery: Delivery, outcome: Finding) -> InboxEntry:
@@ -82,7 +82,13 @@ def _changed(entry: InboxEntry, delivery: Delivery, policy: Policy | None, now: 
             return delivery
 
 
-RESOLVABLE = frozenset({State.UNCONFIRMED, State.CHECKING, State.PENDING, State.FAILED, State.EXPIRED, State.SKIPPED})
+RESOLVABLE = frozenset(
+    {State.UNCONFIRMED, State.CHECKING, State.PENDING, State.REMOVED, State.FAILED, State.EXPIRED, State.SKIPPED}
+)
+"""Of these a person may say that they are live; of the first three also that they are not."""
+
+REMOVABLE = frozenset({State.LIVE, State.UNCONFIRMED})
+"""Of a withdrawn announcement: what a person may have taken away."""
 
 REMOVABLE = frozenset({State.LIVE, State.UNCONFIRMED})
 """Of a withdrawn announcement: what a person may have taken away."""

@@ -166,6 +166,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "không xóa được bản đăng sau[ ({detail})]: cần người xóa",
     ),
     "removed": ("[{operator}|the platform] no longer shows it", "[{operator}|nền tảng] không còn hiển thị tin"),
+    "hidden": (
+        "readers cannot see it there[: {detail}]",
+        "độc giả không thấy tin trên kênh[: {detail}]",
+    ),
     "deleting": ("being deleted there", "đang xóa khỏi kênh"),
     "deleted": ("deleted there", "đã xóa khỏi kênh"),
     "delete_unsupported": (

@@ -18,6 +18,7 @@ from broker.outcome import (
     Denied,
     Fault,
     Finding,
+    Hidden,
     Live,
     NotSeen,
     Pending,
@@ -300,6 +301,8 @@ def _confirmed(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> 
             return _proved_absent(d, policy, now)
         case Rejected(code, detail):
             return _to(d, S.FAILED, Reason("rejected", {"code": code, "detail": detail}), Cause.CONTENT)
+        case Hidden(detail):
+            return _hidden(d, detail, policy, now)
         case _:
             return _ask_again(d, policy, now)
 
@@ -316,6 +319,8 @@ def _found(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> Deli
             return _not_seen(d, outcome, policy, now)
         case Rejected(code, detail):
             return _to(d, S.FAILED, Reason("rejected", {"code": code, "detail": detail}), Cause.CONTENT)
+        case Hidden(detail):
+            return _hidden(d, detail, policy, now)
         case _:
             return _ask_again(d, policy, now)
 
@@ -340,6 +345,11 @@ def _not_seen(d: Delivery, outcome: NotSeen, policy: Policy, now: datetime) -> D
     if now >= policy.useful_until:
         return _to(d, S.SKIPPED, Reason("not_seen_skip", until), Cause.OUTAGE)
     return _to(d, S.DUE, Reason("not_seen", until), Cause.OUTAGE, repeats=d.repeats + 1, handle=None, step=0)
+
+
+def _hidden(d: Delivery, detail: str, policy: Policy, now: datetime) -> Delivery:
+    """Never live, and never sent again: the copy becomes public by itself once a person has mended the account."""
+    return replace(_ask_again(d, policy, now), cause=Cause.ACCOUNT, reason=Reason("hidden", {"detail": detail}))
 
 
 def _ask_again(d: Delivery, policy: Policy, now: datetime) -> Delivery:
@@ -387,6 +397,8 @@ def _looked_back(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -
             return replace(seen_now, next_at=_next_look(seen_now, policy, now))
         case Absent():
             return _to(d, S.REMOVED, Reason("removed"), Cause.ACCOUNT)
+        case Hidden(detail):
+            return _to(d, S.REMOVED, Reason("hidden", {"detail": detail}), Cause.ACCOUNT)
         case NotSeen():
             return replace(d, asks=d.asks + 1, next_at=_next_look(d, policy, now))
         case _ if d.asks >= LOOKS:

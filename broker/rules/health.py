@@ -21,6 +21,7 @@ from broker.outcome import (
     Denied,
     Fault,
     Finding,
+    Hidden,
     Live,
     NotSeen,
     Pending,
@@ -162,6 +163,8 @@ def evidence(verb: Verb, outcome: Finding, announcement_id: str | None = None) -
             return Evidence(Verdict.THROTTLED, by_post, wait=bounded(wait))
         case Denied(detail):
             return Evidence(Verdict.DENIED, by_post, detail=detail)
+        case Hidden(detail):  # what became of a post, so no probe contradicts it
+            return Evidence(Verdict.DENIED, by_post=True, detail=detail)
         case Rejected(code, detail):
             return Evidence(Verdict.REFUSED, by_post, detail=detail, code=code, announcement_id=announcement_id)
         case Unavailable(fault, detail) | Uncertain(fault, detail) if fault not in (Fault.CRASH, Fault.MEDIA):

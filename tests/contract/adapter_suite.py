@@ -30,6 +30,7 @@ from broker.outcome import (
     Absent,
     Denied,
     Finding,
+    Hidden,
     Live,
     NotSeen,
     Pending,
@@ -243,7 +244,7 @@ class ReadsBack(AdapterSuite):
     """For adapters with `find`: an uncertain copy is settled, and never by guessing."""
 
     verb = Verb.FIND
-    provokes = frozenset({Kind.LIST_LAG, Kind.EMPTY_LIST, Kind.SILENT_DROP})
+    provokes = frozenset({Kind.LIST_LAG, Kind.EMPTY_LIST, Kind.SILENT_DROP, Kind.INVISIBLE})
 
     async def test_a_live_post_is_read_back(self, bench):
         copy = await bench.live()
@@ -308,6 +309,25 @@ class ReadsBack(AdapterSuite):
         copy = await bench.live()
         assert bench.copies() == 0
         assert isinstance(await bench.settle(copy), Absent)
+
+    async def test_what_readers_cannot_see_does_not_stay_live(self, bench):
+        if Kind.INVISIBLE in self.exempt:
+            return
+        await bench.emulator.fail(Kind.INVISIBLE)
+        copy = bench.copy()
+        outcome = await copy.publish_to_the_end(bench.adapter)
+        found = await bench.settle(copy) if isinstance(outcome, Live) else outcome
+        assert isinstance(found, Denied | Hidden)
+        assert found.detail
+        assert bench.copies() == 0
+
+    async def test_a_lost_copy_that_readers_cannot_see_is_told_as_such(self, bench):
+        if Kind.INVISIBLE in self.exempt:
+            return
+        await bench.emulator.fail(Kind.INVISIBLE)
+        found = await bench.settle(await bench.lost())
+        assert isinstance(found, Hidden)
+        assert found.detail
 
     async def test_a_removal_is_found(self, bench):
         copy = await bench.live()

@@ -13,7 +13,7 @@ from adapters.emulators.facebook import FacebookEmulator
 from adapters.emulators.faults import Kind
 from adapters.emulators.graph import GraphError
 from adapters.facebook import FacebookAdapter, FacebookSettings
-from broker.outcome import Denied, Live, NotSeen, Rejected, Throttled, Uncertain
+from broker.outcome import Denied, Hidden, Live, NotSeen, Rejected, Throttled, Uncertain
 from tests.contract.adapter_suite import Deletes, Edits, Lists, Rehearses
 from tests.contract.bench import OTHER, POST
 
@@ -60,11 +60,11 @@ class TestFacebook(Lists, Deletes, Edits, Rehearses):
         assert (found.platform_id, bench.copies()) == (first.platform_id, 1)
 
     @pytest.mark.parametrize("is_lost", [False, True])
-    async def test_a_post_that_only_testers_see_is_denied_with_what_to_do(self, bench, is_lost):
+    async def test_a_post_that_only_testers_see_is_told_with_what_to_do(self, bench, is_lost):
         bench.emulator.set_live(False)
         copy = await (bench.lost() if is_lost else bench.live())
         found = await bench.settle(copy)
-        assert isinstance(found, Denied)
+        assert isinstance(found, Hidden)
         assert "live mode" in found.detail
 
     async def test_what_a_token_cannot_see_is_not_absent(self, bench):

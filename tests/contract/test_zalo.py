@@ -17,7 +17,19 @@ from adapters.emulators.log import Post
 from adapters.emulators.zalo import ZaloEmulator
 from adapters.zalo import ZaloAdapter, ZaloSettings
 from broker.contract import Adapter, Path, Tools
-from broker.outcome import Absent, Denied, Live, NotSeen, Pending, Rejected, Seen, Throttled, Unavailable, Uncertain
+from broker.outcome import (
+    Absent,
+    Denied,
+    Hidden,
+    Live,
+    NotSeen,
+    Pending,
+    Rejected,
+    Seen,
+    Throttled,
+    Unavailable,
+    Uncertain,
+)
 from tests.contract.adapter_suite import Deletes, Edits, Lists, Rehearses
 from tests.contract.bench import OTHER, PATIENCE, POST, Bench, Copy, MemoryVault
 from tests.contract.emulators.browser import HandClock
@@ -187,7 +199,7 @@ async def test_a_token_that_says_nothing_leaves_it_to_the_list(bench):
 # -- visible or not
 
 
-async def test_a_hidden_article_is_denied_never_live(bench):
+async def test_a_hidden_article_is_never_live(bench):
     bench.emulator.hides = True
     copy, ask = await taken(bench)
     bench.clock.advance(seconds=10)
@@ -195,20 +207,20 @@ async def test_a_hidden_article_is_denied_never_live(bench):
         await bench.adapter.confirm(ask),
         await bench.adapter.find(ask),
         await bench.adapter.find(replace(ask, handle=None)),
-        await copy.publish(bench.new_adapter()),
     ):
-        assert isinstance(answer, Denied)
+        assert isinstance(answer, Hidden)
         assert "set it to show" in answer.detail
+    assert await copy.publish(bench.new_adapter()) == Denied(answer.detail)
     assert not bench.log.visible
     assert len(bench.log.asked("create")) == 1
 
 
-async def test_a_live_article_that_is_hidden_later_is_gone(bench):
+async def test_a_live_article_that_is_hidden_later_is_told_as_such(bench):
     _, ask = await taken(bench)
     bench.clock.advance(seconds=10)
     live = await bench.adapter.confirm(ask)
     bench.emulator.hide_article(live.platform_id)
-    assert await bench.adapter.find(replace(ask, platform_id=live.platform_id)) == Absent()
+    assert isinstance(await bench.adapter.find(replace(ask, platform_id=live.platform_id)), Hidden)
 
 
 async def test_a_missing_article_is_gone_only_if_the_list_misses_it_too(bench):

@@ -18,6 +18,7 @@ from broker.outcome import (
     Denied,
     Fault,
     Finding,
+    Hidden,
     Live,
     NotSeen,
     Pending,
@@ -95,6 +96,13 @@ def test_table_iii_what_an_answer_says(verb: Verb, outcome: Finding, verdict: Ve
     said = evidence(verb, outcome, "a1")
     assert (said.verdict if said else None) is verdict
     assert said is None or said.by_post is (verb is Verb.PUBLISH)
+
+
+def test_table_iii_a_copy_that_readers_cannot_see_speaks_of_posting_and_no_probe_contradicts_it():
+    shut = after(NEW, (5, Verb.FIND, Hidden("switch the app to live mode")))
+    assert (is_open(shut), shut.denied, shut.detail) == (True, True, "switch the app to live mode")
+    assert is_open(probed(shut, (10, UP)))
+    assert not is_open(after(shut, (70, Verb.PUBLISH, UP)))
 
 
 @pytest.mark.parametrize("outcome", [UP, Throttled(s(5)), EXPIRED, Rejected("368"), ERROR_500])

@@ -9,7 +9,7 @@ import pytest
 from adapters._readback import MOST_PAGES, Listed, Page, is_ours, search, window
 from broker.contract import Job
 from broker.model import Composed
-from broker.outcome import Denied, Fault, Live, NotSeen, Outcome, Seen, Unavailable
+from broker.outcome import Fault, Hidden, Live, NotSeen, Outcome, Seen, Unavailable
 
 SENT_AT = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 TEXT = "Bão số 9 đổ bộ\n\nSơ tán trước 18 giờ, theo lệnh của ban chỉ huy.\n\nhttps://tin.example/l/TVD-7QK2F9"
@@ -122,7 +122,9 @@ async def test_copies_are_named_oldest_first_also_within_one_second():
     assert (await asked(job(), listed))[0] == Live("2", "https://p.example/2", Seen.ACCOUNT)
 
 
-async def test_a_copy_that_readers_cannot_see_is_denied():
-    assert (await asked(job(), [post("1", TEXT, hidden="switch the app to live mode")]))[0] == Denied(
-        "switch the app to live mode"
-    )
+async def test_a_copy_that_readers_cannot_see_is_told_as_such_unless_they_see_another():
+    unseen = post("1", TEXT, hidden="switch the app to live mode")
+    assert (await asked(job(), [unseen]))[0] == Hidden("switch the app to live mode")
+    found = (await asked(job(), [post("2", TEXT, after=5), unseen]))[0]
+    assert isinstance(found, Live)
+    assert found.platform_id == "2"

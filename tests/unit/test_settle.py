@@ -17,6 +17,7 @@ from broker.outcome import (
     Denied,
     Fault,
     Finding,
+    Hidden,
     Live,
     NotSeen,
     Pending,
@@ -49,6 +50,7 @@ INVISIBLE, KEYED, HANDLE, LIST, NOTHING = StepClass
 REFUSED = Unavailable(Fault.CONNECT, "connection refused")
 LOST = Uncertain(Fault.SERVER, "no answer in time")
 LIVE = Live("p9", "https://example.org/p9", Seen.PUBLIC)
+HIDDEN = Hidden("switch the app to live mode")
 LONG_AGO = T0 - timedelta(days=30)
 FAILED_QUESTIONS = (REFUSED, Throttled(s(9)), Denied("expired"), LOST)
 NOW = at(10)
@@ -180,12 +182,14 @@ TABLE_I: list[tuple[Verb, Finding, State, dict[str, Any]]] = [
     (Verb.CONFIRM, Absent(), S.DUE, {"handle": None, "step": 0}),
     (Verb.CONFIRM, NotSeen(LONG_AGO), S.PENDING, {"handle": "h1"}),
     (Verb.CONFIRM, Rejected("policy"), S.FAILED, {"cause": Cause.CONTENT}),
+    (Verb.CONFIRM, HIDDEN, S.PENDING, {"cause": Cause.ACCOUNT, "handle": "h1", "next_at": at(15)}),
     (Verb.FIND, LIVE, S.LIVE, {"platform_id": "p9"}),
     (Verb.FIND, Pending("h2", s(30)), S.PENDING, {"handle": "h2", "next_at": at(40)}),
     (Verb.FIND, Unfinished("h2", s(5)), S.DUE, {"handle": "h2", "first_sent_at": None}),
     (Verb.FIND, Absent(), S.DUE, {"handle": None, "step": 0, "first_sent_at": None}),
     (Verb.FIND, NotSeen(LONG_AGO), S.CHECKING, {"handle": "h1"}),
     (Verb.FIND, Rejected("policy"), S.FAILED, {"cause": Cause.CONTENT}),
+    (Verb.FIND, HIDDEN, S.CHECKING, {"cause": Cause.ACCOUNT, "handle": "h1", "next_at": at(15)}),
 ]
 
 
@@ -285,6 +289,13 @@ def test_the_platform_took_it_away():
     assert (gone.state, gone.cause) == (S.REMOVED, Cause.ACCOUNT)
     assert settle(gone, Verb.PUBLISH, LIVE, policy(), NOW) == gone
     assert settle(gone, Verb.FIND, LIVE, policy(), NOW).state is S.LIVE
+
+
+def test_a_live_copy_that_readers_cannot_see_is_removed_with_what_to_do():
+    unseen = settle(delivery(S.LIVE), Verb.FIND, HIDDEN, policy(), NOW)
+    assert unseen.reason is not None
+    assert (unseen.state, unseen.cause, unseen.reason.key) == (S.REMOVED, Cause.ACCOUNT, "hidden")
+    assert unseen.reason.args["detail"] == "switch the app to live mode"
 
 
 @pytest.mark.parametrize("outcome", [*FAILED_QUESTIONS, Rejected("100"), Pending("h", s(5))])
@@ -469,6 +480,7 @@ findings = st.one_of(
     st.builds(Unfinished, handles, seconds.map(lambda wait: max(wait, s(0)))),
     st.builds(Rejected, st.sampled_from(["100", "368"])),
     st.just(Absent()),
+    st.just(HIDDEN),
 )
 moments = st.floats(1, 4 * 3600).map(at)
 policies = st.builds(
