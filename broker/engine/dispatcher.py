@@ -40,6 +40,7 @@ HELD_AT_MOST = 5000
 FRESH_FOR = timedelta(seconds=60)
 
 Alter = Callable[[Case, datetime], Case]
+After = Callable[[bool], None]
 Listener = Callable[[Case, tuple[Event, ...]], None]
 
 
@@ -50,8 +51,8 @@ class Held:
     case: Case
     inputs: list[Alter] = field(default_factory=list)
     inbox_done: list[int] = field(default_factory=list)
-    after: list[Callable[[bool], None]] = field(default_factory=list)
-    """Called once the decision that took in the input is durable (True) or lost (False)."""
+    after: list[After] = field(default_factory=list)
+    """Called once the decision that takes in `inputs` is durable (True) or lost (False)."""
     writing: bool = False
     permits: dict[str, Permit] = field(default_factory=dict)
     offered: set[str] = field(default_factory=set)
@@ -69,6 +70,15 @@ class Held:
         """What has not left by now stays here."""
         for gate in self.gates.values():
             gate.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided, and who waits to hear that it is durable."""
+
+    case: Case
+    notes: tuple[Event, ...]
+    after: list[After]
 
 
 class Dispatcher:
@@ -154,9 +164,7 @@ class Dispatcher:
         """Takes a case of this run from the store into memory."""
         self._held.setdefault(case.announcement.id, Held(case))
 
-    def tell(
-        self, announcement_id: str, alter: Alter, *, inbox_id: int = 0, after: Callable[[bool], None] | None = None
-    ) -> bool:
+    def tell(self, announcement_id: str, alter: Alter, *, inbox_id: int = 0, after: After | None = None) -> bool:
         """Takes one change in; False if the case is not held here."""
         held = self._held.get(announcement_id)
         if held is None:
@@ -219,48 +227,48 @@ class Dispatcher:
         before = case = held.case
         for alter in held.inputs:
             case = alter(case, now)
-        held.inputs = []
         case = plan(case, self._channels(case), self._monitor.view, now).case
         notes = events(before, case, now)
         case = _numbered(case, notes)
         changes = _changes(before, case)
-        if not (changes or notes or held.inbox_done or case.announcement != before.announcement):
-            self._decided(held, case, ())
+        made = Decision(case, notes, held.after)
+        settles, held.inputs, held.inbox_done, held.after = tuple(held.inbox_done), [], [], []
+        if not (changes or notes or settles or case.announcement != before.announcement):
+            self._decided(held, made)
             return
-        save = Save(case.announcement, changes, notes, tuple(held.inbox_done))
-        held.inbox_done, held.writing = [], True
-        self._writer.submit(save, Lane.OUTCOMES).add_done_callback(lambda f: self._written(held, case, notes, f))
+        held.writing = True
+        writing = self._writer.submit(Save(case.announcement, changes, notes, settles), Lane.OUTCOMES)
+        writing.add_done_callback(lambda future: self._written(held, made, future))
 
-    def _written(self, held: Held, case: Case, notes: tuple[Event, ...], future: asyncio.Future[Result]) -> None:
+    def _written(self, held: Held, made: Decision, future: asyncio.Future[Result]) -> None:
         held.writing = False
         if future.cancelled() or future.exception() is not None:
-            self._lost(held, "the store failed")
+            self._lost(held, made)
         elif isinstance(result := future.result(), Done):
             self._at(Point.DECISION_DURABLE)
-            self._decided(held, case, notes)
+            self._decided(held, made)
         else:
-            log.error("write_lost", announcement_id=case.announcement.id, why=str(result))
-            self._lost(held, str(result))
+            log.error("write_lost", announcement_id=made.case.announcement.id, why=str(result))
+            self._lost(held, made)
 
-    def _decided(self, held: Held, case: Case, notes: tuple[Event, ...]) -> None:
-        held.case = case
-        if is_taken_back(case.announcement):
+    def _decided(self, held: Held, made: Decision) -> None:
+        held.case = made.case
+        if is_taken_back(made.case.announcement):
             held.close_gates()
-        after, held.after = held.after, []
-        for call in after:
+        for call in made.after:
             call(True)
-        if notes:
-            self._listener(case, notes)
+        if made.notes:
+            self._listener(made.case, made.notes)
         if held.inputs:
             self._decide(held)
         if not held.writing:
             self._act(held)
 
-    def _lost(self, held: Held, why: str) -> None:
+    def _lost(self, held: Held, made: Decision) -> None:
         """Another run owns it, or the store is gone: nothing more is decided here."""
-        after, held.after = held.after, []
-        for call in after:
+        for call in (*made.after, *held.after):
             call(False)
+        held.after = []
         self.drop(held.case.announcement.id)
 
     # acting

@@ -28,7 +28,7 @@ from tests.simulation.trace import Trace
 from tests.simulation.virtual import PROCESS, Process, VirtualClock, VirtualLoop, outside
 from tests.simulation.worlds import AGENCY, ChannelSpec, World
 
-POLL = timedelta(seconds=7)
+POLL = timedelta(seconds=20)
 
 
 class Disk(SqliteStore):

@@ -183,25 +183,36 @@ class Platform:
         await asyncio.sleep(self._latency())
         if self._meets(T.REFUSED):
             raise NoConnection
+        if gate is None or job is None:
+            return await self._told(verb, job, work, timeout_s)
         process = PROCESS.get()
         run = process.name if process else "-"
-        if gate is not None:
-            gate.enter()
-        if job is not None and verb in (Verb.PUBLISH, Verb.DELETE):
-            self.left.append(Left(self.clock.now(), run, verb, job.announcement_id, job.attempt, visible))
+        gate.enter()
+        self.left.append(Left(self.clock.now(), run, verb, job.announcement_id, job.attempt, visible))
         answer: asyncio.Future[Finding] = self.loop.create_future()
         with outside():
             self.loop.call_later(self._latency(), self._arrived, verb, job, work, answer, run)
         async with asyncio.timeout(timeout_s):
             return await answer
 
-    def _arrived(
-        self, verb: Verb, job: Job | None, work: Callable[[], Finding], answer: asyncio.Future[Finding], run: str
-    ) -> None:
+    async def _told(self, verb: Verb, job: Job | None, work: Callable[[], Finding], timeout_s: float) -> Finding:
+        """The answer to a question, which changes nothing: so it need not live on when the process does not."""
         reply = self._answer(verb, work)
         if job is not None:
             self.trace.add(self.name, verb.value, job.reference, f"attempt {job.attempt}", f"step {job.step}", reply)
-            self.on_arrival(run)
+        if reply is None:
+            await asyncio.sleep(timeout_s)
+            raise TimeoutError
+        if self._meets(T.SLOW):
+            await asyncio.sleep(self.rng.uniform(5, 14))
+        return reply
+
+    def _arrived(
+        self, verb: Verb, job: Job, work: Callable[[], Finding], answer: asyncio.Future[Finding], run: str
+    ) -> None:
+        reply = self._answer(verb, work)
+        self.trace.add(self.name, verb.value, job.reference, f"attempt {job.attempt}", f"step {job.step}", reply)
+        self.on_arrival(run)
         if reply is not None:
             wait = self.rng.uniform(5, 14) if self._meets(T.SLOW) else self._latency()
             self.loop.call_later(wait, _set, answer, reply)

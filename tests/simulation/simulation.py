@@ -156,6 +156,7 @@ class Simulation:
         for case in self._machine.store.announcements(AGENCY, limit=200):
             self._cases[case.announcement.id] = case
         if self._life is not None and self._life.process.is_up:
+            self._life.process.dies_at_step = None
             for announcement_id in self._cases:
                 asked = self._life.broker.get(AGENCY, announcement_id)
                 self._reports[announcement_id] = await self._life.process.ask(asked)
@@ -281,7 +282,7 @@ class Simulation:
             await self._withdrawn(errand, errand.accepted.id)
 
     def _body(self, submission: Submission) -> dict[str, Any]:
-        now = self._life.clock.now() if self._life else self._true.now()
+        now = self._true.now()
         body: dict[str, Any] = {
             "headline": f"Tin số {submission.number}",
             "body": "Cầu Long Biên tạm đóng từ 23 giờ đêm nay để sửa chữa.",

@@ -72,6 +72,8 @@ class Timeline:
         if reference not in self._accepted:
             return True
         run = self._accepted[reference][1]
+        if case.announcement.draft.send_at is not None and round(self._ahead_s(run)):
+            return True
         later = [life.process.name for life in self._o.lives]
         return len({round(self._ahead_s(name)) for name in later[later.index(run) :]}) > 1
 

@@ -186,7 +186,7 @@ def _channel(rng: random.Random, name: str, kind: Kind, operator: str) -> Channe
         look_back=timedelta(seconds=30),
         pending_for=timedelta(minutes=5),
         key_lifetime=timedelta(seconds=nature.keeps_keys_s),
-        probe_every=timedelta(seconds=rng.choice((30, 60, 60, 60, 300))),
+        probe_every=timedelta(seconds=rng.choice((30, 60, 60, 120, 300))),
         max_in_flight=rng.choice((1, 2, 8)),
         rate_per_s=rng.choice((0.5, 1, 2, 5)),
     )
