@@ -170,7 +170,7 @@ def by_time(delivery: Delivery, policy: Policy, now: datetime) -> Delivery:
             return _published(delivery, Uncertain(Fault.HANG, "no answer at all"), policy, now)
         case S.PENDING if now >= (end := (delivery.sent_at or policy.useful_until) + policy.profile.pending_for):
             return _to(delivery, S.UNCONFIRMED, Reason("unconfirmed_time", {"until": _iso(end)}), Cause.UNCLEAR)
-        case S.CHECKING if now >= (end := asked_until(delivery, policy)):
+        case S.CHECKING if now >= (end := asked_until(delivery, policy)) or _key_age_is_unknown(delivery, policy, now):
             return _to(delivery, S.UNCONFIRMED, Reason("unconfirmed_time", {"until": _iso(end)}), Cause.UNCLEAR)
         case _:
             return delivery
@@ -202,8 +202,15 @@ def asked_until(delivery: Delivery, policy: Policy) -> datetime:
     """Until when an uncertain delivery is asked about: its useful time and `settle_for`; keyed: its key's lifetime."""
     sent = delivery.first_sent_at or delivery.sent_at or policy.useful_until
     if step_class(delivery, policy.profile) is StepClass.KEYED:
-        return min(max(policy.useful_until, sent), sent + policy.profile.key_lifetime)
+        known_until = sent + max(policy.profile.key_lifetime - policy.profile.total_timeout, timedelta(0))
+        return min(max(policy.useful_until, sent), known_until)
     return max(policy.useful_until, _settled_at(delivery, policy, sent) + 2 * policy.profile.first_look)
+
+
+def _key_age_is_unknown(d: Delivery, policy: Policy, now: datetime) -> bool:
+    """The clock was set back since the key was first sent: the platform may have forgotten it by now."""
+    ahead = d.first_sent_at is not None and d.first_sent_at > now + BEFORE_SENT
+    return ahead and step_class(d, policy.profile) is StepClass.KEYED
 
 
 def _settled_at(d: Delivery, policy: Policy, otherwise: datetime) -> datetime:

@@ -395,7 +395,7 @@ BY_TIME: list[tuple[State, StepClass, dict[str, Any], float, State]] = [
     (S.PENDING, LIST, {}, 1 + 3600, S.UNCONFIRMED),
     (S.CHECKING, LIST, {}, 3 * 3600, S.UNCONFIRMED),
     (S.CHECKING, LIST, {"sent_at": at(3 * 3600 - 60)}, 3 * 3600 - 60 + 15 * 60 + 10, S.UNCONFIRMED),
-    (S.CHECKING, KEYED, {}, 1 + 600, S.UNCONFIRMED),
+    (S.CHECKING, KEYED, {}, 1 + 600 - 15, S.UNCONFIRMED),
 ]
 
 
@@ -592,3 +592,9 @@ def test_who_asks_has_an_end(d: Any, how: Policy, now: Any):
     assert by_time(d, how, max(limit, now)).state is not d.state
     if d.state is S.CHECKING:
         assert limit == asked_until(d, how)
+
+
+def test_a_key_whose_age_a_clock_that_was_set_back_hides_is_not_used_again():
+    keyed = delivery(S.CHECKING, first_sent_at=at(3600))
+    assert by_time(keyed, policy(KEYED, key_lifetime=s(7200)), NOW).state is S.UNCONFIRMED
+    assert by_time(keyed, policy(LIST), NOW) is keyed
