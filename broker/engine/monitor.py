@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import structlog
@@ -42,6 +43,7 @@ from broker.store import SaveBreaker
 
 log = structlog.get_logger("loa.monitor")
 
+_codec = cache(lambda: TypeAdapter(ChannelHealth))
 LONGEST_WAIT = timedelta(minutes=1)
 REHEARSAL_ASKS = 10
 """How often a platform that takes its time over a rehearsal is asked again."""
@@ -64,7 +66,6 @@ class Monitor:
         self._witnesses = Witnesses(witnesses, clock, self.look, dial)
         self._stations, self._writer, self._courier, self._clock = stations, writer, courier, clock
         self._changed, self._refused = changed, refused
-        self._codec = TypeAdapter(ChannelHealth)
         self._members = {key: Member(key, s.agency, s.channel.profile, ChannelHealth()) for key, s in stations.items()}
         self._asked: set[str] = set()
         self._probing: dict[str, asyncio.Task[None]] = {}
@@ -76,7 +77,7 @@ class Monitor:
         """Takes up the breakers of the run before: a restart in the middle of an outage burns nothing."""
         for key, data in stored.items():
             if key in self._members:
-                self._put(key, in_our_time(self._codec.validate_python(dict(data)), self._clock.now()))
+                self._put(key, in_our_time(_codec().validate_python(dict(data)), self._clock.now()))
         self.look()
 
     def health(self, key: str) -> ChannelHealth:
@@ -100,7 +101,7 @@ class Monitor:
         after = observe(before, seen, self._stations[key].channel.profile, self._clock.now())
         self._put(key, after)
         if _worth_storing(before, after):
-            _ = self._writer.submit(SaveBreaker(key, self._codec.dump_python(after, mode="json")), Lane.OUTCOMES)
+            _ = self._writer.submit(SaveBreaker(key, _codec().dump_python(after, mode="json")), Lane.OUTCOMES)
         if seen.fault is not None and seen.fault.is_transport:
             self._witnesses.ask()
         if seen.verdict in (Verdict.OUTAGE, Verdict.DENIED) and after.failures <= 1:

@@ -6,6 +6,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,10 @@ _LAST_ID = "\U0010ffff"
 _log = structlog.get_logger(__name__)
 
 
+_rows, _queries = cache(Rows), cache(Queries)
+"""The same for every store of a process."""
+
+
 class _DoesNotFit(Exception):
     """A guard in a batch did not match."""
 
@@ -46,8 +51,8 @@ class SqliteStore:
         self._database = Database(path, synchronous=synchronous)
         self._ballast = Ballast(self._database.path, 0 if self._database.in_memory else ballast_bytes)
         self._clock = clock
-        self._rows = Rows()
-        self._queries = Queries()
+        self._rows = _rows()
+        self._queries = _queries()
         self._committer = Committer(self._queries, self._rows)
         self._damaged: set[str] = set()
         self._log_pages = 0
@@ -122,7 +127,8 @@ class SqliteStore:
             found: list[Row] = []
             for owner in owners:
                 found += self._fetch(db, "claimable", owner=owner, until=until, limit=limit)
-            ids = [each for _, each in sorted(found)[:limit]]
+            if not (ids := [each for _, each in sorted(found)[:limit]]):
+                return []
             self._write(db, "take", run=run_id, ids=_listed(ids))
             return self._owned(db, run_id, ids)
 
