@@ -272,7 +272,7 @@ class Announcement:
         return self.draft.send_at or self.accepted_at
 
     def is_ahead(self, now: datetime) -> bool:
-        """It is to go out later. Only `send_at` says so: an acceptance ahead of us shows that the clock was set back."""
+        """It is to go out later. Only `send_at` says so: an acceptance ahead of us is a clock that was set back."""
         return self.draft.send_at is not None and now < self.draft.send_at
 
     @property

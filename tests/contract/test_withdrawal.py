@@ -96,9 +96,9 @@ async def test_a_scheduled_announcement_expires_even_while_nobody_runs(tmp_path:
     now = datetime.now(UTC)
     async with WebhookEmulator(lag=(0, 0)) as hooks:
         async with loa.Broker.open(settings(tmp_path, hooks.base_url)) as broker:
-            times = {"send_at": now + timedelta(milliseconds=600), "expires_at": now + timedelta(milliseconds=700)}
-            receipt = await broker.announce(**STORY, **times)
-        await SystemClock().sleep((times["expires_at"] - datetime.now(UTC)).total_seconds())
+            send_at, expires_at = now + timedelta(milliseconds=600), now + timedelta(milliseconds=700)
+            receipt = await broker.announce(**STORY, send_at=send_at, expires_at=expires_at)
+        await SystemClock().sleep((expires_at - datetime.now(UTC)).total_seconds())
         async with loa.Broker.open(settings(tmp_path, hooks.base_url)) as broker:
             report = await broker.settled(receipt.report.id)
     assert set(states(report).values()) == {"expired"}

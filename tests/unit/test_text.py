@@ -3,6 +3,7 @@
 import unicodedata
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import regex
@@ -78,7 +79,7 @@ def posts(draw: st.DrawFn) -> Post:
     )
 
 
-def a_post(**changes: str | None) -> Post:
+def a_post(**changes: Any) -> Post:
     post = Post(
         announcement_id="0195",
         reference="TVD-7QK2F9",

@@ -185,7 +185,10 @@ async def test_stop_is_at_once_whatever_hangs(session):
     [
         ({"kind": "rain"}, "choose one of refused"),
         ({}, "needs a"),
-        ({"kind": "stall", "step": "pubish"}, "debug_token, delete, edit, exchange, get, list, permissions, probe, publish, writes"),
+        (
+            {"kind": "stall", "step": "pubish"},
+            "debug_token, delete, edit, exchange, get, list, permissions, probe, publish, writes",
+        ),
         ({"kind": "stall", "host": "de"}, "choose one of api"),
         ({"kind": "stall", "time": 3}, "choose from after, down"),
         ({"kind": "stall", "times": 0}, "1 or more"),
