@@ -23,6 +23,7 @@ TELLING: Mapping[str, str] = {
     "missing": "is missing: add it",
     "model_type": "must be a table",
     "string_too_short": "must not be empty",
+    "too_short": "must not be empty",
     "string_type": "must be text: put it in quotes",
     "time_delta_parsing": 'is no time: write it like "15s", "10m" or "3h"',
     "time_delta_type": 'is no time: write it like "15s", "10m" or "3h"',

@@ -15,6 +15,7 @@ from broker.model import OnUnconfirmed
 from broker.rules.agency import Scope
 
 SQLITE = "sqlite:///"
+HIGHEST_PORT = 65_535
 
 
 def _like(pattern: str, hint: str) -> AfterValidator:
@@ -36,6 +37,12 @@ def _zone(name: str) -> str:
     return name
 
 
+def _host_and_port(text: str) -> str:
+    if not re.fullmatch(r"\S+:\d{1,5}", text) or int(text.rpartition(":")[2]) > HIGHEST_PORT:
+        raise ValueError("is no address: write host and port, such as 127.0.0.1:8080")
+    return text
+
+
 def _some(time: timedelta) -> timedelta:
     if not time:
         raise ValueError("must be longer than 0 s")
@@ -51,7 +58,7 @@ Name = Annotated[
     _like(r"(?!.*__)[a-z][a-z0-9_-]{0,39}", "is no name: use small letters, digits, - and single _, as in zalo_push"),
 ]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
-Address = Annotated[str, _like(r"\S+:\d{1,5}", "is no address: write host and port, such as 127.0.0.1:8080")]
+Address = Annotated[str, AfterValidator(_host_and_port)]
 PublicUrl = Annotated[
     str,
     _like(
@@ -119,7 +126,7 @@ class AgencySection(Section):
     country: Annotated[str, _like(r"[A-Z]{2}", "is no country: use its two letters, such as VN")] = "VN"
     """Where readers are at home."""
     time_zone: Annotated[str, AfterValidator(_zone)] = "Asia/Ho_Chi_Minh"
-    language: Annotated[str, _like(r"[a-z]{2,3}", "is no language: use its letters, such as vi")] = "vi"
+    language: Annotated[str, _like(r"vi|en", "is no language Loa speaks: use vi or en")] = "vi"
     alerts: tuple[Name, ...] = ()
     """Channels of people who are called when something is wrong; never used for posts."""
     witnesses: tuple[Address, ...] = ()

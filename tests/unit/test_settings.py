@@ -1,17 +1,19 @@
 """A configuration works as written, or says at start what is wrong with it, where, and what to do."""
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from broker.contract import ChannelSettings
 from broker.errors import ConfigError, InvalidInput
 from broker.model import Goal, OnUnconfirmed, Urgency
-from broker.rules.agency import Scope
+from broker.rules.agency import Agency, Scope
 from broker.settings import Configuration, load, load_adapters, shown
 from broker.settings.tree import (
     AgencySection,
@@ -128,6 +130,11 @@ def test_alerts_channels_never_post(loaded: Load):
     assert "duty" not in agency.route_plan(None, Urgency.ROUTINE).post_to
 
 
+def settings_of(agency: Agency, name: str) -> Any:
+    """Of the adapter's own kind, which is not installed while types are checked."""
+    return agency.channels[name].settings
+
+
 def test_variables_count_more_than_the_file(loaded: Load, tmp_path: Path):
     secret = tmp_path / "secret"
     secret.write_text("hush-from-secret\n")
@@ -145,12 +152,13 @@ def test_variables_count_more_than_the_file(loaded: Load, tmp_path: Path):
     )
     agency = configuration.agencies["agency"]
     assert (configuration.server.host, configuration.server.port) == ("::1", 9000)
-    assert [(key.name, key.scopes) for key in agency.keys] == [("cms", {Scope.SEND})]
-    assert agency.channels["paper"].settings.number == "0123"
+    paper, wire, extra = (settings_of(agency, name) for name in ("paper", "wire", "extra"))
+    assert [(key.name, key.scopes) for key in agency.keys] == [("cms", frozenset({Scope.SEND}))]
+    assert paper.number == "0123"
     assert agency.posting["paper"].profile.usual == timedelta(seconds=2.5)
-    assert agency.channels["paper"].settings.token.get_secret_value() == "hush-from-file"
-    assert agency.channels["wire"].settings.token.get_secret_value() == "hush-from-secret"
-    assert agency.channels["extra"].settings.copies == 2
+    assert paper.token.get_secret_value() == "hush-from-file"
+    assert wire.token.get_secret_value() == "hush-from-secret"
+    assert extra.copies == 2
 
 
 def test_the_file_is_found_by_its_variable(tmp_path: Path, adapters):
@@ -188,6 +196,14 @@ def test_an_adapter_is_imported_only_when_a_channel_needs_it(adapters):
         ),
         (f"[servr]\n{SMALL}", "servr: unknown key; did you mean `server`? (DIR/loa.toml)"),
         (f"[server]\nlisen = ''\n{SMALL}", "server.lisen: unknown key; did you mean `listen`? (DIR/loa.toml)"),
+        (
+            f'[server]\nlisten = "127.0.0.1:65536"\n{SMALL}',
+            "server.listen: is no address: write host and port, such as 127.0.0.1:8080 (DIR/loa.toml)",
+        ),
+        (
+            f'{AGENCY}language = "fr"\n{ONE}',
+            "agency.language: is no language Loa speaks: use vi or en (DIR/loa.toml)",
+        ),
         (f"server = 3\n{SMALL}", "server: must be a table (DIR/loa.toml)"),
         (f"[server]\nlisten = 8080\n{SMALL}", "server.listen: must be text: put it in quotes (DIR/loa.toml)"),
         (
@@ -449,3 +465,10 @@ def test_the_example_works():
     assert agency.alerts == ("duty",)
     assert set(agency.posting) == {"site", "facebook", "threads", "zalo", "telegram", "partner", "people"}
     assert agency.route_plan("breaking", Urgency.URGENT).goal == Goal(2, 1, timedelta(seconds=60))
+
+
+def test_the_smallest_configuration_of_the_readme_works(loaded: Load):
+    (written,) = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    agency = loaded(written.replace('sha256 = "…"', f'sha256 = "{DIGEST}"')).agencies["agency"]
+    assert agency.route_plan(None, Urgency.URGENT).goal == Goal(2, 1, timedelta(seconds=60))
+    assert agency.route_plan(None, Urgency.ROUTINE).goal == Goal(2, 1, timedelta(minutes=5))
