@@ -17,8 +17,9 @@ from broker.contract import Account, Consent, NotConnected, TokenPair, Tools
 from broker.outcome import Denied, Outcome, Rejected, Throttled, Unavailable, Uncertain
 
 _LANDED = (
-    "Open this address in a browser, as a person who may manage the account, and agree. Then copy the whole address of"
-    " the page where you land (it may well say that it cannot be shown) and paste it here"
+    "Make sure that {url} is {called} in its settings on the platform. Then open the address below in a browser, as a"
+    " person who may manage the account, and agree; copy the whole address of the page where you land, which may well"
+    " say that it cannot be shown, and paste it here"
 )
 _WORDS = 200
 
@@ -40,9 +41,9 @@ class Consenting:
         return text
 
 
-def invitation(where: str) -> str:
-    """What to do with the address of a consent page; `where`: what must be registered on the platform's side."""
-    return f"{_LANDED}. {where}"
+def invitation(redirect_url: str, called: str) -> str:
+    """What to do with the address of a consent page; `called`: what the platform calls the redirect address."""
+    return _LANDED.format(url=redirect_url, called=called)
 
 
 def address(url: str, /, **query: str) -> str:

@@ -49,8 +49,8 @@ class _MetaConnector(Consenting):
             "client_secret": self._needed("app_secret", self._settings.app_secret),
         }
 
-    def _where(self) -> str:
-        return f"({self._settings.redirect_url} must be one of the app's redirect addresses.)"
+    def _say(self) -> str:
+        return invitation(self._settings.redirect_url, "one of the app's redirect addresses")
 
 
 class FacebookConnector(_MetaConnector):
@@ -64,9 +64,7 @@ class FacebookConnector(_MetaConnector):
 
     def invite(self, consent: Consent) -> Invitation:
         path = f"/{self._settings.version}/dialog/oauth"
-        return Invitation(
-            invitation(self._where()), self._consent_url(path, consent, FACEBOOK_RIGHTS, auth_type="rerequest")
-        )
+        return Invitation(self._say(), self._consent_url(path, consent, FACEBOOK_RIGHTS, auth_type="rerequest"))
 
     async def accept(self, consent: Consent, pasted: str) -> list[Account]:
         """Pages, with tokens that name no end: they are made from a long-lived token of the person."""
@@ -158,7 +156,7 @@ class ThreadsConnector(_MetaConnector):
         self._pair = pair
 
     def invite(self, consent: Consent) -> Invitation:
-        return Invitation(invitation(self._where()), self._consent_url("/oauth/authorize", consent, THREADS_RIGHTS))
+        return Invitation(self._say(), self._consent_url("/oauth/authorize", consent, THREADS_RIGHTS))
 
     async def accept(self, consent: Consent, pasted: str) -> list[Account]:
         code = code_of(pasted, consent)

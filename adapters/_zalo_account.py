@@ -27,7 +27,7 @@ class ZaloConnector(Consenting):
             code_challenge_method="S256",
             state=consent.state,
         )
-        return Invitation(invitation(f"({self._settings.redirect_url} must be the app's callback address.)"), url)
+        return Invitation(invitation(self._settings.redirect_url, "the app's callback address"), url)
 
     async def accept(self, consent: Consent, pasted: str) -> list[Account]:
         code = code_of(pasted, consent)

@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from broker.cli import announce, channels, keys, look, record, sandbox, server
+from broker.cli import announce, channels, connect, init, keeping, keys, look, record, sandbox, server
 from broker.cli.demo import demo
 from broker.cli.exits import MEANINGS, Exit, as_problem, exit_of, told
 from broker.cli.show import print_json, whisper
@@ -25,8 +25,15 @@ UsageError: Any = typer.BadParameter.__bases__[0]
 Command = Callable[..., int]
 GROUPS: Mapping[str, tuple[Command, ...]] = {
     "Announcements": (announce.send, announce.preview, look.status, record.record, announce.withdraw, announce.resolve),
-    "Channels": (channels.channels, channels.probe, channels.rehearse, channels.pause, channels.resume),
-    "Server": (server.serve, server.check),
+    "Channels": (
+        channels.channels,
+        connect.connect,
+        channels.probe,
+        channels.rehearse,
+        channels.pause,
+        channels.resume,
+    ),
+    "Server": (init.init, server.serve, server.check, keeping.backup, keeping.restore, keeping.confirm_restore),
     "Trying it out": (demo, sandbox.sandbox),
 }
 

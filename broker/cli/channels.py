@@ -14,6 +14,8 @@ from broker.cli.exits import Exit
 from broker.cli.options import DEFAULT_URL, AsJson, ChannelName, KeyFile, ServerUrl
 from broker.cli.show import channels as channels_table
 from broker.cli.show import console, print_json
+from broker.cli.written import moment_of, until_when
+from broker.clock import SystemClock
 
 
 def channels(server: ServerUrl = DEFAULT_URL, key_file: KeyFile = None, as_json: AsJson = False) -> int:
@@ -48,13 +50,19 @@ def rehearse(
 def pause(
     channel: ChannelName,
     reason: Annotated[str, typer.Option(help="Why, for the others of the desk.")] = "",
+    until: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Such as 2h or 2026-11-22T10:00+07:00; then it goes on by itself."),
+    ] = None,
     server: ServerUrl = DEFAULT_URL,
     key_file: KeyFile = None,
     as_json: AsJson = False,
 ) -> int:
     """Send nothing more to a channel until `loa resume`, also after a restart."""
-    answer = _act(channel, "pause", {"reason": reason} if reason else {}, server, key_file)
-    return _done(f"{channel} is paused: `loa resume {channel}` lets it go on.", answer, as_json)
+    said = {"reason": reason or None, "until": moment_of("--until", until, SystemClock().now())}
+    answer = _act(channel, "pause", {name: value for name, value in said.items() if value}, server, key_file)
+    when = f" until {until_when(answer['paused_until'])}" if answer["paused_until"] else ""
+    return _done(f"{channel} is paused{when}: `loa resume {channel}` lets it go on.", answer, as_json)
 
 
 def resume(

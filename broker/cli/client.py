@@ -116,8 +116,18 @@ class Client:
     async def channels(self) -> list[dict[str, Any]]:
         return await self._listed("GET", "/channels", "channels")
 
+    async def account(self, name: str) -> dict[str, Any]:
+        """What the platform says of our account now."""
+        return dict(await self._json("GET", f"/channels/{_part(name)}/account"))
+
+    async def restoration(self, older: str | None = None) -> dict[str, Any]:
+        """Whether the broker waits for a decision about what is older than its backup; `older` decides it."""
+        if older is None:
+            return dict(await self._json("GET", "/restoration"))
+        return dict(await self._json("POST", "/restoration", {"older": older}))
+
     async def channel(self, name: str, action: str, body: Mapping[str, Any] | None = None) -> Any:
-        """`action`: probe, pause, resume or rehearsal."""
+        """`action`: probe, pause, resume, rehearsal or connection."""
         return await self._json("POST", f"/channels/{_part(name)}/{action}", body or {})
 
     # the wire

@@ -6,11 +6,18 @@ from typing import Annotated
 
 import typer
 
-from broker.cli.options import AsJson, Config
+from broker.cli.options import DEFAULT_URL, AsJson, Config, KeyFile, ServerUrl
 
 Sandbox = Annotated[
     bool,
     typer.Option("--sandbox", help="Emulated platforms for every channel; nothing leaves this machine or is kept."),
+]
+
+Online = Annotated[
+    bool,
+    typer.Option(
+        "--online", help="Also ask the running server, and through it the platforms: accounts, rights, tokens."
+    ),
 ]
 
 
@@ -26,11 +33,20 @@ def serve(
     return serve_configured(config, sandbox, as_json, until_eof)
 
 
-def check(config: Config = None, as_json: AsJson = False) -> int:
-    """Check the configuration, and say in words what each route does and what it cannot do without."""
+def check(
+    config: Config = None,
+    online: Online = False,
+    server: ServerUrl = DEFAULT_URL,
+    key_file: KeyFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Check the configuration: what each route does, what each failure does to it, and what would silence the agency.
+
+    Ends with 1 if a single failure could leave the agency silent.
+    """
     from broker.cli.checking import check_configured
 
-    return check_configured(config, as_json)
+    return check_configured(config, as_json, online, server, key_file)
 
 
 def show_config(config: Config = None, as_json: AsJson = False) -> int:

@@ -6,13 +6,15 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
+
+from broker.clock import SystemClock
 
 LOOK: Mapping[str, tuple[str, str]] = {
     "standby": ("·", "dim"),
@@ -71,6 +73,24 @@ def said(sentence: Mapping[str, str] | None) -> str:
 def clock_time(at: str | None) -> str:
     """HH:MM:SS on this machine's clock."""
     return datetime.fromisoformat(at).astimezone().strftime("%H:%M:%S") if at else ""
+
+
+def long_time(time: timedelta) -> str:
+    """`52 days`, `3 h`, `5 min`: rounded down, for people."""
+    for unit, one, many in ((timedelta(days=1), " day", " days"), (timedelta(hours=1), " h", " h")):
+        if time >= unit:
+            count = time // unit
+            return f"{count}{one if count == 1 else many}"
+    return f"{max(time, timedelta(0)) // timedelta(minutes=1)} min"
+
+
+def posting(report: Mapping[str, Any], now: datetime) -> str:
+    """What is known of a channel's ability to post, from the last write that readers could not see."""
+    if report["proved_at"] is None:
+        return ""
+    since = now - datetime.fromisoformat(report["proved_at"])
+    ago = "just now" if since < timedelta(minutes=1) else f"{long_time(since)} ago"
+    return f"posting proved {ago}" if report["proved"] else f"posting failed {ago}: {report['proof_detail']}"
 
 
 def look(state: str, text: str | None = None) -> Text:
@@ -139,12 +159,13 @@ def announcements(reports: Iterable[Mapping[str, Any]]) -> RenderableType:
 
 
 def channels(reports: Iterable[Mapping[str, Any]]) -> RenderableType:
-    rows = table("channel", "operator", "state", "since", "waiting", "why")
+    rows, now = table("channel", "operator", "state", "since", "waiting", "why"), SystemClock().now()
     for r in reports:
         home = " (domestic)" if r["domestic"] else ""
         waiting = str(r["waiting"] or "")
         since = clock_time(r["since"])
-        rows.add_row(r["name"], f"{r['operator']}{home}", look(r["state"]), since, waiting, Text(said(r["reason"])))
+        why = "; ".join(filter(None, [said(r["reason"]), posting(r, now)]))
+        rows.add_row(r["name"], f"{r['operator']}{home}", look(r["state"]), since, waiting, Text(why))
     return rows
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TextIO
 
+from broker.contract import duration
 from broker.errors import FieldProblem, InvalidInput
 
 STDIN = "-"
@@ -56,6 +57,17 @@ def time_of(option: str, text: str | None) -> str | None:
     except (ValueError, OverflowError):
         problem = FieldProblem(option, f"{text[:40]!r} is no time: write it like 2026-11-22T10:00+07:00")
         raise InvalidInput("The time cannot be read.", problem) from None
+
+
+def moment_of(option: str, text: str | None, now: datetime) -> str | None:
+    """As `time_of`, or a time from now such as `2h`."""
+    span = duration(text) if text else None
+    return (now + span).isoformat() if isinstance(span, timedelta) else time_of(option, text)
+
+
+def until_when(at: str) -> str:
+    """Day and time on this machine's clock."""
+    return datetime.fromisoformat(at).astimezone().strftime("%d.%m. %H:%M")
 
 
 def overrides(given: Sequence[str] | None) -> dict[str, str] | None:

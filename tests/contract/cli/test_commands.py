@@ -11,7 +11,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from broker.cli.app import GROUPS
+from broker.cli.app import GROUPS, Command
 from broker.cli.exits import Exit
 from tests.contract.cli.conftest import EXAMPLE, Loa, Said, Server
 
@@ -143,13 +143,14 @@ def test_check_says_what_the_example_does_and_where_it_is_weak(loa: Loa):
     assert "Every announcement goes to our site, Facebook, Zalo and Telegram at once." in words
     assert "When Facebook fails, is known to be down or is not live after 15 s: Threads, then partner." in words
     assert "2 outside operators, 1 of them domestic, within 60 s" in words
-    assert "Single point of failure: without the path abroad" in words
-    assert "channels.facebook.token is still the example's" in words
+    assert "Single point of failure: when the domestic path is cut (zalo, partner and people)" in words
+    assert "channels.facebook.app_secret is still the example's" in words
+    assert "This configuration can work once your own values are in it." in words
     assert "calls a day" in words
     found = loa("check", "--config", str(EXAMPLE), "--json").json
     assert found["ok"] is True
     points = found["agencies"]["agency"]["routes"]["breaking"]["weak_points"]
-    assert [(p["scope"], p["name"], p["silent"]) for p in points] == [("path", "international", False)]
+    assert [(p["scope"], p["name"], p["silent"]) for p in points] == [("path", "domestic", False)]
 
 
 def test_check_ends_with_1_when_one_failure_silences_the_agency(loa: Loa, tmp_path: Path):
@@ -162,7 +163,7 @@ def test_check_ends_with_1_when_one_failure_silences_the_agency(loa: Loa, tmp_pa
     said = loa("check", "--config", str(config))
     assert said.code == 1
     words = " ".join(said.out.split())
-    assert "without the operator Meta (facebook and threads): nothing is left that readers at home can open" in words
+    assert "when Meta fails (facebook and threads), nothing is left that readers at home can open" in words
     assert "One failure can silence the agency." in words
     assert "Nobody is called when something is wrong" in words
 
@@ -175,7 +176,7 @@ def test_the_configuration_in_force_is_shown_without_secrets(loa: Loa):
     assert shown.json["agencies"]["agency"]["channels"]["telegram"]["chat_id"] == "@tinvidu"
     for text in (said.out, shown.out):
         assert "SECRET-CANARY" not in text
-        assert "replace-with" not in text
+        assert "replace-with-the-app-secret" not in text
 
 
 def test_send_local_needs_no_server(loa: Loa, server: Server, tmp_path: Path):
@@ -196,14 +197,18 @@ def test_help_names_the_exit_codes_and_every_command_has_one(loa: Loa):
     for code in ("Exit codes: 0 done", "1 the goal", "2 input", "3 no server", "4 there is no such"):
         assert code in words
     for command in (command for commands in GROUPS.values() for command in commands):
-        assert loa(command.__name__, "--help").code == 0
+        assert loa(called(command), "--help").code == 0
+
+
+def called(command: Command) -> str:
+    return command.__name__.replace("_", "-")
 
 
 def test_the_manual_names_every_command_and_exit_code():
     manual = (EXAMPLE.parent / "docs" / "cli.md").read_text(encoding="utf-8")
     table = manual.partition("## Server and key")[0]
-    named = set(re.findall(r"`loa ([a-z]+(?: (?:new|show))?)", table))
-    commands = {command.__name__ for commands in GROUPS.values() for command in commands}
+    named = set(re.findall(r"`loa ([a-z][a-z-]*(?: (?:new|show))?)", table))
+    commands = {called(command) for commands in GROUPS.values() for command in commands}
     assert named - {"COMMAND"} == commands | {"key new", "config show"}
     for code in Exit:
         assert f"\n| {code.value} | " in manual
