@@ -128,10 +128,14 @@ class Dispatcher:
         notes = events(Case(case.announcement, {}), begun, now)
         begun = _numbered(begun, notes)
         self._at(Point.ACCEPT_PLANNED)
-        result = await self._writer.write(Accept(begun, notes, idempotency, tells), Lane.ACCEPTS)
+        result: Result | None = None
+        try:
+            result = await self._writer.write(Accept(begun, notes, idempotency, tells), Lane.ACCEPTS)
+        finally:
+            if not isinstance(result, Done):
+                for permit in permits.values():
+                    permit.give_back()
         if not isinstance(result, Done):
-            for permit in permits.values():
-                permit.give_back()
             return result, begun
         self._at(Point.ACCEPT_DURABLE)
         held = Held(begun, permits=permits)
