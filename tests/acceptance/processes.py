@@ -83,9 +83,9 @@ async def started(command: Sequence[str], environment: Mapping[str, str], log: P
     return StartedLife(process, process.pid)
 
 
-def send(life: Life, number: signal.Signals) -> None:
+def send(life: Life | None, number: signal.Signals) -> None:
     """Sends a signal; to a process that is over, nothing."""
-    if not life.is_over:
+    if life is not None and not life.is_over:
         try:
             os.kill(life.pid, number)
         except ProcessLookupError:

@@ -72,6 +72,7 @@ class Submission:
     token: str
     """In the headline, and nowhere else."""
     answered: dict[str, Any] | None = None
+    answered_at: float = 0.0
     accepted: asyncio.Event = field(default_factory=asyncio.Event)
     refusals: list[int] = field(default_factory=list)
     """HTTP statuses of answers that were no acceptance."""
@@ -100,7 +101,9 @@ class Rig:
         self.port = free_port()
         self.log = folder / "broker.log"
         self.config = folder / "loa.toml"
-        self.store = folder / "loa.db"
+        self.disk = folder / "disk"
+        self.disk.mkdir(exist_ok=True)
+        self.store = self.disk / "loa.db"
         self.environment = dict(environment or {})
         self.submissions: list[Submission] = []
         self.life: Life | None = None
@@ -171,7 +174,6 @@ class Rig:
         sabotage: str = "",
         cold: bool = False,
         wrapped: Collection[str] = (),
-        wait: bool = True,
     ) -> Life:
         """The next life. `cold`: the command `loa serve` itself; `wrapped`: that command under another, as strace."""
         assert self.life is None or self.life.is_over
@@ -186,8 +188,10 @@ class Rig:
             self.life = await started([*wrapped, *program], environment, self.log)
         else:
             self.life = ForkedLife(self.config, environment, self.log)
-        if wait and await self.ready():
+        if await self.ready():
             self.back_in_s.append(time.monotonic() - begun)
+        elif not (crash_at or wrapped):
+            raise RuntimeError(f"the broker does not start:\n{self.words()[-2000:]}")
         return self.life
 
     async def ready(self, within: float = 20.0) -> bool:
@@ -206,6 +210,13 @@ class Rig:
         """Sends the signal and waits for the end of this life."""
         assert self.life is not None
         send(self.life, number)
+        return await self.life.ended()
+
+    async def end_of_life(self, within: float) -> int:
+        """The exit code of a life that ends by itself. TimeoutError if it does not."""
+        assert self.life is not None
+        if not await self.died(within):
+            raise TimeoutError(f"the broker still runs after {within} s")
         return await self.life.ended()
 
     async def died(self, within: float) -> bool:
@@ -246,7 +257,7 @@ class Rig:
         while one.answered is None:
             status, answer = await self._ask("POST", "/v1/announcements", body, {"Idempotency-Key": one.token})
             if status == 202:
-                one.answered = answer
+                one.answered, one.answered_at = answer, time.time()
                 one.accepted.set()
             else:
                 one.refusals += [status] if status else []
@@ -312,11 +323,19 @@ class Rig:
     ) -> tuple[int, Any]:
         """Status and JSON; (0, None) when there was no answer."""
         try:
-            async with self._session.request(method, self.url + path, json=body, headers=headers) as response:
-                text = await response.read()
-                return response.status, json.loads(text) if text and "json" in response.content_type else None
+            status, _, answer = await self.ask(method, path, body, headers)
         except (aiohttp.ClientError, TimeoutError, ConnectionError):
             return 0, None
+        return status, answer
+
+    async def ask(
+        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, Mapping[str, str], Any]:
+        """Status, headers and JSON of one answer. Raises what the client raises when there is none."""
+        async with self._session.request(method, self.url + path, json=body, headers=headers) as response:
+            text = await response.read()
+            answer = json.loads(text) if text and "json" in response.content_type else None
+            return response.status, response.headers, answer
 
 
 def free_port() -> int:
