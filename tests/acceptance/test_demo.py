@@ -97,6 +97,7 @@ def test_the_demo_keeps_every_promise(runs: Mapping[str, Run]):
     assert verdict["goal_met"] == verdict["announcements"] == 9
     assert (verdict["lost"], verdict["duplicates"], verdict["tokens_burned"]) == ([], [], [])
     assert verdict["unconfirmed"] == []
+    assert verdict["told"] == {"duty": [1, 1], "duty_mail": [1, 1]}
     assert verdict["stand_ins"] == OUTAGE_ANNOUNCEMENTS
     assert verdict["late_copies"] == verdict["late_copies_owed"] == OUTAGE_ANNOUNCEMENTS
     assert verdict["slowest_s"] < 20
@@ -109,6 +110,7 @@ def test_a_broker_killed_in_the_outage_keeps_them_too(runs: Mapping[str, Run]):
     assert (code, verdict["seed"]) == (0, 7)
     assert verdict["goal_met"] == verdict["announcements"] == 9
     assert all("telegram" in what for what in verdict["unconfirmed"])
+    assert verdict["told"] == {"duty": [1, 1], "duty_mail": [1, 1]}
     assert runs["killed"].leftovers() == []
 
 

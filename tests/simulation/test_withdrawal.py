@@ -1,4 +1,4 @@
-"""Withdrawing and sending in every order: nothing is sent after it, and what was sent is deleted or listed for a person."""
+"""Withdrawing and sending in any order: nothing is sent after it, what was sent is deleted or listed for a person."""
 
 from __future__ import annotations
 

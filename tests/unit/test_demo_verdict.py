@@ -13,7 +13,19 @@ from rich.console import Console
 from broker.cli.demo.scene import Scene, Weight
 from broker.cli.demo.screen import Board, verdict_page
 from broker.cli.demo.story import OUTAGE, PHASES, REFUSED
-from broker.cli.demo.verdict import Copy, Sent, Shown, Times, Verdict, burned_tokens, copies_in, copies_on_site, judge
+from broker.cli.demo.verdict import (
+    Alert,
+    Copy,
+    Sent,
+    Shown,
+    Times,
+    Verdict,
+    alerts_in,
+    burned_tokens,
+    copies_in,
+    copies_on_site,
+    judge,
+)
 from broker.clock import SystemClock
 from broker.model import Goal, Role
 
@@ -47,8 +59,33 @@ PARTNER = shown("partner", copy(DARK, 3), role=Role.STAND_IN, at_home=True)
 GOOD = {one.name: one for one in (FACEBOOK, ZALO, TELEGRAM, PARTNER)}
 
 
+TOLD = {way: [Alert(way, T0 + timedelta(seconds=s)) for s in (11, 25)] for way in ("duty", "duty_mail")}
+
+
 def verdict(times: Times = TIMES, burned: tuple[str, ...] = (), **changed: Shown) -> Verdict:
-    return judge([CALM, DARK], {**GOOD, **changed}.values(), GOAL, times, burned)
+    return judge([CALM, DARK], {**GOOD, **changed}.values(), GOAL, times, burned, TOLD)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {},
+        {"duty": TOLD["duty"]},
+        {**TOLD, "duty": []},
+        {**TOLD, "duty": [*TOLD["duty"], TOLD["duty"][1]]},
+        {**TOLD, "duty_mail": TOLD["duty_mail"][:1]},
+    ],
+)
+def test_people_must_be_told_once_of_each_by_two_ways(told: dict[str, list[Alert]]):
+    assert verdict().told == {"duty": (1, 1), "duty_mail": (1, 1)}
+    found = judge([CALM, DARK], GOOD.values(), GOAL, TIMES, (), told)
+    assert [what for what in found.wrong if what.startswith("people were not told once")] == found.wrong != []
+
+
+def test_alerts_are_read_from_one_way_and_about_one_operator():
+    said = [("hooks/duty", "Meta is down"), ("hooks/duty", "Zalo is down"), ("hooks/loa", "Meta is down")]
+    log = {"taken": [{"author": who, "text": text, "posted_at": T0.isoformat()} for who, text in said]}
+    assert alerts_in(log, "duty", "hooks/duty", "Meta") == [Alert("duty", T0)]
 
 
 def too_late(after: float) -> Verdict:
@@ -76,7 +113,7 @@ def test_what_went_well_is_counted():
         (lambda: verdict(zalo=replace(ZALO, domestic=False), partner=replace(PARTNER, domestic=False)), "by 2 of 2"),
         (lambda: verdict(burned=("zalo (used before)",)), "tokens burned: zalo (used before)"),
         (lambda: verdict(telegram=replace(TELEGRAM, copies=(copy(CALM, 1),))), "lost: TVD-BBBBBB on telegram"),
-        (lambda: judge([], GOOD.values(), GOAL, TIMES, ()), "nothing was announced"),
+        (lambda: judge([], GOOD.values(), GOAL, TIMES, (), TOLD), "nothing was announced"),
     ],
 )
 def test_each_broken_promise_is_named(broken: Callable[[], Verdict], told: str):

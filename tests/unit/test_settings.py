@@ -462,7 +462,7 @@ def test_the_example_names_every_key():
 def test_the_example_works():
     configuration = load(ROOT / "config.example.toml", {}, load_adapters())
     agency = configuration.agencies["agency"]
-    assert agency.alerts == ("duty",)
+    assert agency.alerts == ("duty", "duty_mail")
     assert set(agency.posting) == {"site", "facebook", "threads", "zalo", "telegram", "partner", "people"}
     assert agency.route_plan("breaking", Urgency.URGENT).goal == Goal(2, 1, timedelta(seconds=60))
 

@@ -184,4 +184,5 @@ class Director:
         times = Times(failed_at=self._failed_at, healed_at=self._healed_at, killed_at=self._killed_at)
         burned = burned_tokens(logs, STRICKEN, self._healed_at)
         sent = [row.sent for row in self._scene.rows]
-        return judge(sent, await self._stage.shown(logs), self._stage.goal, times, burned)
+        shown, told = await self._stage.shown(logs), self._stage.told(logs)
+        return judge(sent, shown, self._stage.goal, times, burned, told)

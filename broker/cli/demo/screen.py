@@ -176,6 +176,8 @@ def _figures(v: Verdict) -> list[tuple[bool, str, str, str]]:
         (v.stand_ins > 0, "stand-ins", f"{v.stand_ins}", "announcements carried by another operator meanwhile"),
         (all_made, "late copies", f"{v.late_copies} of {v.late_copies_owed}", "made once Meta was back, none before"),
     ]
+    by = ", ".join(v.told)
+    figures.append((v.was_told_once, "people told", f"{len(v.told)} ways", f"of the failure and of the return: {by}"))
     if v.unconfirmed:
         figures.append((True, "unconfirmed", f"{len(v.unconfirmed)}", f"{', '.join(v.unconfirmed)}: killed in flight"))
     return figures

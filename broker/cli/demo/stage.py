@@ -14,8 +14,18 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from broker.cli.client import Client
-from broker.cli.demo.story import CONSUMERS, EMULATORS, ROUTE, SABOTAGE_OPTIONS, SHORTER, STAND_IN_AFTER, STRICKEN
-from broker.cli.demo.verdict import Copy, Shown, copies_in, copies_on_site
+from broker.cli.demo.story import (
+    ALERTS,
+    CONSUMERS,
+    EMULATORS,
+    ROUTE,
+    SABOTAGE_OPTIONS,
+    SHORTER,
+    STAND_IN_AFTER,
+    STRICKEN,
+    STRICKEN_NAME,
+)
+from broker.cli.demo.verdict import Alert, Copy, Shown, alerts_in, copies_in, copies_on_site
 from broker.cli.emulators import Emulators, emulated
 from broker.cli.keys import new_key
 from broker.cli.processes import Child, running
@@ -76,6 +86,11 @@ class Stage:
     async def shown(self, logs: Mapping[str, Mapping[str, Any]]) -> list[Shown]:
         """Every channel of the route with what its platform took in, and the site with what it serves."""
         return [self._shown(name, role, await self._copies(name, logs)) for name, role in roles(self.agency)]
+
+    def told(self, logs: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Alert]]:
+        """What people were told about the operator that fails, by way."""
+        platforms = {way: adapter_of(self.agency.channels[way]) for way in self.agency.alerts}
+        return {way: alerts_in(logs[name], way, ALERTS[way], STRICKEN_NAME) for way, name in platforms.items()}
 
     def _shown(self, name: str, role: Role, copies: tuple[Copy, ...]) -> Shown:
         one = self.agency.channels[name]

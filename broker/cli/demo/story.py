@@ -69,8 +69,11 @@ STAND_IN_AFTER = "2s"
 EMULATORS: Mapping[str, Mapping[str, Any]] = {name: {"lag": [0.3, 1.2]} for name in (*STRICKEN, "zalo")}
 """How the emulated platforms differ from their unkind defaults: lists lag by a second, not by eight."""
 
-CONSUMERS: Mapping[str, str] = {"partner": "hooks/loa"}
+CONSUMERS: Mapping[str, str] = {"partner": "hooks/loa", "people": "tin@tin.example"}
 """Channels that share one emulated platform with others, by their account there: the desk's alerts are no copies."""
+ALERTS: Mapping[str, str] = {"duty": "hooks/duty", "duty_mail": "loa@tin.example"}
+"""The same for the ways by which people are told."""
+STRICKEN_NAME = "Meta"
 
 SABOTAGE: Mapping[str, tuple[tuple[str, Mapping[str, Any]], ...]] = {
     "twice": (("webhook", {"kind": "stored_then_reset", "step": "publish", "times": 1}),),

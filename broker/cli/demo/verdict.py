@@ -11,6 +11,7 @@ from typing import Any
 from broker.model import Goal, Role
 
 REFERENCE = re.compile(r"(?<![A-Z0-9])[A-Z]{2,6}-[A-Z0-9]{6}(?![A-Z0-9])")
+WAYS = 2
 IN_FLIGHT = timedelta(seconds=3)
 """How long before a kill an announcement may have been on its way."""
 
@@ -63,6 +64,14 @@ class Times:
     killed_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One message to people about the operator that failed."""
+
+    way: str
+    at: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What the replay came to; `wrong` says in words what must not be."""
@@ -77,11 +86,17 @@ class Verdict:
     late_copies: int
     late_copies_owed: int
     unconfirmed: list[str]
+    told: dict[str, tuple[int, int]]
+    """By way: how often people heard of the failure, and how often of the return."""
     wrong: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
         return not self.wrong
+
+    @property
+    def was_told_once(self) -> bool:
+        return len(self.told) == WAYS and set(self.told.values()) == {(1, 1)}
 
     @property
     def may_improve(self) -> bool:
@@ -92,7 +107,14 @@ class Verdict:
         return {"ok": self.ok, **asdict(self)}
 
 
-def judge(sent: Iterable[Sent], channels: Iterable[Shown], goal: Goal, times: Times, burned: Iterable[str]) -> Verdict:
+def judge(
+    sent: Iterable[Sent],
+    channels: Iterable[Shown],
+    goal: Goal,
+    times: Times,
+    burned: Iterable[str],
+    told: Mapping[str, Iterable[Alert]],
+) -> Verdict:
     """Everything the verdict says, and what of it is wrong."""
     sent, channels = list(sent), list(channels)
     took = [seconds for one in sent if (seconds := seconds_to_goal(one, channels, goal)) is not None]
@@ -112,6 +134,7 @@ def judge(sent: Iterable[Sent], channels: Iterable[Shown], goal: Goal, times: Ti
         late_copies=sum(_made_late(one, channel, times) for one, channel in owed),
         late_copies_owed=len(owed),
         unconfirmed=open_ends,
+        told={way: _heard(alerts, times) for way, alerts in told.items()},
     )
     uncovered = [one.reference for one in sent if _in_outage(one, times) and not _stood_in(one, channels)]
     return _judged(found, uncovered)
@@ -126,6 +149,7 @@ def _judged(found: Verdict, uncovered: list[str]) -> Verdict:
         (found.duplicates, f"posted twice: {', '.join(found.duplicates)}"),
         (found.tokens_burned, f"tokens burned: {', '.join(found.tokens_burned)}"),
         (uncovered, f"no stand-in carried {', '.join(uncovered)}"),
+        (not found.was_told_once, f"people were not told once each by two ways: {found.told}"),
         (found.late_copies < found.late_copies_owed, "late copies are missing or were made during the outage"),
     )
     found.wrong.extend(text for is_wrong, text in complaints if is_wrong)
@@ -172,6 +196,11 @@ def _in_outage(one: Sent, times: Times) -> bool:
     return times.failed_at <= one.at < times.healed_at
 
 
+def _heard(alerts: Iterable[Alert], times: Times) -> tuple[int, int]:
+    since = [alert.at >= times.healed_at for alert in alerts]
+    return since.count(False), since.count(True)
+
+
 def _stood_in(one: Sent, channels: list[Shown]) -> bool:
     return any(c.role is not Role.POST_TO and c.first(one.reference) for c in channels)
 
@@ -201,6 +230,12 @@ def copies_on_site(feed: Mapping[str, Any]) -> tuple[Copy, ...]:
         for item in feed["items"]
         for reference in sorted(set(REFERENCE.findall(item["url"])))
     )
+
+
+def alerts_in(log: Mapping[str, Any], way: str, author: str, about: str) -> list[Alert]:
+    """What people were told by one way about an operator."""
+    mine = (post for post in log["taken"] if post["author"] == author and about in post["text"])
+    return [Alert(way, datetime.fromisoformat(post["posted_at"])) for post in mine]
 
 
 def burned_tokens(logs: Mapping[str, Mapping[str, Any]], stricken: Iterable[str], healed_at: datetime) -> Iterator[str]:

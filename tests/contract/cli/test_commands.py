@@ -51,7 +51,7 @@ def test_json_says_the_same_to_programs(at: Loa):
     assert sent.code == 0
     assert sent.json["goal"]["met_at"] is not None
     assert at("status", "--json", "--limit", "1").json[0]["id"] == sent.json["id"]
-    assert {one["name"] for one in at("channels", "--json").json} == ROUTE | {"duty"}
+    assert {one["name"] for one in at("channels", "--json").json} == ROUTE | {"duty", "duty_mail"}
     assert {one["channel"] for one in at("preview", *NEWS, "--json").json} == ROUTE
     assert at("probe", "facebook", "--json").json == {
         "channel": "facebook", "verdict": "works", "works": True, "detail": None
