@@ -21,6 +21,7 @@ from broker.cli.keys import new_key
 from broker.cli.processes import at_eof
 from broker.cli.sandboxed import adapters_of, pointed_at, with_key, with_variables
 from broker.cli.show import print_line, whisper
+from broker.core import Broker
 from broker.engine.switches import Switches
 from broker.errors import ConfigError
 from broker.pages.app import add_pages
@@ -67,6 +68,7 @@ async def serve_until_stopped(
     if until_eof:
         at_eof(stop.set)
     async with open_broker(configuration, on_failed=fail, switches=switches) as broker:
+        _say_restored(broker, configuration)
         app = create_app(
             broker, Options(body_limit_bytes=server.body_limit_bytes, folders=tuple(folders(configuration)))
         )
@@ -80,6 +82,15 @@ async def serve_until_stopped(
             raise ConfigError([f"server.listen: {server.listen} cannot be used: {error.strerror}"]) from None
         loop.add_signal_handler(signal.SIGTERM, _say_patience)
     return Exit.NOT_REACHED if failed.is_set() else Exit.OK
+
+
+def _say_restored(broker: Broker, configuration: Configuration) -> None:
+    """Whoever starts a restored broker must not take its silence for a fault."""
+    for agency in configuration.agencies:
+        if at := broker.restored_from(agency):
+            day = at.astimezone(configuration.agencies[agency].zone).strftime("%d.%m.%Y %H:%M")
+            whisper(f"loa: {agency} was restored from a backup of {day}: announcements are taken in, nothing is sent.")
+            whisper("loa: `loa confirm-restore skip` (or `send`) decides about what is older; then all goes on.")
 
 
 def _say_patience() -> None:

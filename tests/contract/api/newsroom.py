@@ -51,7 +51,7 @@ keys = [{keys}]
 [agencies.{key}.channels]
 partner = {{ {hook}, url = "{hooks}/{key}/partner", operator = "partner", country = "VN" }}
 portal = {{ {hook}, url = "{hooks}/{key}/portal", operator = "portal", country = "DE" }}
-facebook = {{ {common}, page_id = "1098", token = "{token}", base_url = "{facebook}" }}
+facebook = {{ {common}, page_id = "1098", token = "{token}", base_url = "{facebook}", {app} }}
 duty = {{ adapter = "webhook", form = "chat", url = "{hooks}/{key}/duty", allow_private = true }}
 
 [agencies.{key}.routes]
@@ -59,6 +59,7 @@ quick = {{ post_to = ["partner", "portal"] }}
 meta = {{ post_to = ["facebook"], goal = {{ operators = 1 }} }}
 """
 COMMON = 'probe_every = "1h", rate_per_s = 1000'
+APP = 'app_id = "7001", app_secret = "app-secret", oauth_url = "{facebook}", redirect_url = "{facebook}/landed"'
 HOOK = f'adapter = "webhook", secret = "{HOOK_SECRET}", allow_private = true, {COMMON}'
 
 
@@ -66,7 +67,8 @@ def configuration(folder: Path, hooks: str, facebook: str) -> str:
     parts = [f'[store]\nurl = "sqlite:///{folder}/loa.db"\n']
     for key, (name, prefix) in AGENCIES.items():
         keys = ", ".join([*(_key(s, KEYS[key, s], [s]) for s in SCOPES), _key("full", FULL[key], SCOPES)])
-        rest = {"hook": HOOK, "common": COMMON, "token": PAGE_TOKEN, "hooks": hooks, "facebook": facebook}
+        app = APP.format(facebook=facebook)
+        rest = {"hook": HOOK, "common": COMMON, "token": PAGE_TOKEN, "hooks": hooks, "facebook": facebook, "app": app}
         parts.append(AGENCY.format(key=key, name=name, prefix=prefix, keys=keys, **rest))
     return "".join(parts)
 
