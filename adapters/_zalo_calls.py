@@ -7,9 +7,10 @@ from typing import Any
 
 from adapters._readback import Page
 from adapters._zalo import CODES, Reply, ZaloApi, classify
+from adapters._zalo_account import GET_OA
 from adapters._zalo_articles import listed
 from broker.contract import Gate
-from broker.outcome import Absent, Fault, Outcome, Rejected, Unavailable, Uncertain
+from broker.outcome import Absent, Denied, Fault, Live, Outcome, Rejected, Unavailable, Uncertain
 
 HIDDEN = "Zalo hides the article from readers: look in the OA's console why, and set it to show"
 NO_COVER = Rejected("-200", "Zalo could not fetch the cover picture: check cover_url (public, at most 1 MB)")
@@ -63,6 +64,17 @@ class Articles:
                 return Unavailable(Fault.SERVER, "unreadable list")
             case other:
                 return unanswered(other)
+
+
+async def account(api: ZaloApi, wanted: str | None) -> Outcome:
+    """Whether Zalo lets us in, and to the account that is meant."""
+    match await api.call("GET", GET_OA):
+        case Reply(code=0, data={"oa_id": oa_id} | {"oaid": oa_id}) if wanted not in (None, str(oa_id)):
+            return Denied(f"the token belongs to the account {oa_id}, not to {wanted}: correct oa_id or the token")
+        case Reply(code=0):
+            return Live(wanted or "zalo")
+        case other:
+            return classify(other, wrote=False)
 
 
 def unanswered(answer: Reply | Outcome) -> Outcome:

@@ -15,9 +15,9 @@ from pydantic import Field
 from adapters._http import host_of
 from adapters._readback import Page, search, window
 from adapters._zalo import Reply, ZaloApi, ZaloAppSettings, classify
-from adapters._zalo_account import GET_OA, ZaloConnector
+from adapters._zalo_account import ZaloConnector
 from adapters._zalo_articles import compose, encode, rehearsal
-from adapters._zalo_calls import HIDDEN, Articles, unanswered
+from adapters._zalo_calls import HIDDEN, Articles, account, unanswered
 from broker.contract import AdapterBase, ChannelSettings, Job, Path, Profile, Step, Tools
 from broker.model import Composed, Post, StepClass, Verb
 from broker.outcome import (
@@ -110,14 +110,7 @@ class ZaloAdapter(AdapterBase):
                 return classify(other, wrote=True)
 
     async def probe(self) -> Outcome:
-        wanted = self._settings.oa_id
-        match await self._api.call("GET", GET_OA):
-            case Reply(code=0, data={"oa_id": oa_id} | {"oaid": oa_id}) if wanted not in (None, str(oa_id)):
-                return Denied(f"the token belongs to the account {oa_id}, not to {wanted}: correct oa_id or the token")
-            case Reply(code=0):
-                return Live(wanted or "zalo")
-            case other:
-                return classify(other, wrote=False)
+        return await account(self._api, self._settings.oa_id)
 
     async def rehearse(self) -> Outcome:
         """A hidden article, created and removed. `Pending`: Zalo still works on it, so call again."""

@@ -144,6 +144,8 @@ class ChannelSettings(BaseModel):
     """Overrules the comparison of the operator's country with the agency's."""
     operator: str | None = None
     country: str | None = None
+    token_of: Annotated[str | None, BeforeValidator(lambda name: name or None)] = None
+    """Another channel of this agency with the same account: both use that channel's token, which may work only once."""
     hosts: tuple[str, ...] | None = None
     """Which hosts it depends on, where these are not the ones of its addresses (a proxy, an emulator)."""
     login: str | None = None
@@ -166,7 +168,7 @@ class ChannelSettings(BaseModel):
     rate_per_s: Annotated[float, Field(gt=0)] | None = None
 
 
-_ADJUSTABLE = tuple(ChannelSettings.model_fields.keys() - {"adapter", "domestic"})
+_ADJUSTABLE = tuple(ChannelSettings.model_fields.keys() - {"adapter", "domestic", "token_of"})
 
 
 class GateClosed(Exception):

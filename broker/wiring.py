@@ -103,8 +103,9 @@ def _stations(
 ) -> Iterator[Station]:
     """Every configured channel with its adapter; vault and adapter are closed by `stack`."""
     for agency in agencies:
+        vaults = {name: vault_of(one.channel.key) for name, one in agency.channels.items()}
         for one in agency.channels.values():
-            vault = vault_of(one.channel.key)
+            vault = vaults[one.settings.token_of or one.name]
             tools = Tools(channel=one.name, session=session, clock=clock, vault=vault, agency=agency.name)
             adapter = one.adapter(one.settings, tools)
             stack.push_async_callback(vault.close)

@@ -38,6 +38,7 @@ EMULATORS: Mapping[str, str] = {
     "vneid": "adapters.emulators.vneid:VneidEmulator",
     "webhook": "adapters.emulators.webhook:WebhookEmulator",
     "zalo": "adapters.emulators.zalo:ZaloEmulator",
+    "zalo_push": "adapters.emulators.zalo_push:ZaloPushEmulator",
 }
 """Every emulator that ships with Loa."""
 

@@ -43,7 +43,7 @@ def _zalo(emulator: Any) -> dict[str, str]:
     account = {"oa_id": emulator.oa_id, **_app(emulator, emulator.base_urls["oauth"])}
     hosts = {"base_url": emulator.base_urls["api"]}
     unused = next((token for token, is_used in emulator.refresh_tokens.items() if not is_used), "none-left")
-    return {**hosts, **account, "refresh_token": unused}
+    return {**hosts, **account, "refresh_token": unused, "token_of": ""}
 
 
 def _smtp(emulator: Any) -> dict[str, str]:
@@ -75,4 +75,5 @@ _SETTINGS: Mapping[str, Callable[[Any], dict[str, str]]] = {
     "vneid": _vneid,
     "webhook": _webhook,
     "zalo": _zalo,
+    "zalo_push": _zalo,
 }

@@ -26,7 +26,7 @@ from adapters.emulators.log import Post
 
 _TITLE, _DESCRIPTION, _AUTHOR = 150, 300, 50
 _PAGE = 10
-_BAD_TOKEN, _BAD_PARAMETER, _FAILED, _NO_SUCH_CALL = -216, -201, -200, -209
+_BAD_TOKEN, BAD_PARAMETER, _FAILED, _NO_SUCH_CALL = -216, -201, -200, -209
 _BAD_REFRESH, _BAD_SECRET, _BAD_CODE = -14014, -14004, -14005
 
 
@@ -53,7 +53,7 @@ class ZaloEmulator(HttpEmulator):
         | {Kind.NO_PERMISSION, Kind.POLICY}
         | {Kind.SILENT_DROP, Kind.EMPTY_LIST, Kind.LIST_LAG, Kind.NEVER_FINISH, Kind.REMOVE_LATER, Kind.INVISIBLE}
     )
-    words: ClassVar[Mapping[Kind, tuple[int, str]]] = {
+    wordings: ClassVar[Mapping[Kind, tuple[int, str]]] = {
         Kind.SERVER_ERROR: (-100, "An unknown error has occurred"),
         Kind.ERROR_IN_200: (-1, "Unknown exception"),
         Kind.THROTTLED: (-32, "Your application reached the limit of calls per minute"),
@@ -104,8 +104,8 @@ class ZaloEmulator(HttpEmulator):
     @override
     def shape(self, fault: Fault, call: Call) -> web.Response:
         if call.step == "token" and fault.kind in (Kind.LOGGED_OUT, Kind.EXPIRED, Kind.REVOKED):
-            return _words(_BAD_REFRESH, "Invalid refresh token", error_name="Invalid refresh token")
-        return _words(*(self.policy if fault.kind is Kind.POLICY else self.words[fault.kind]))
+            return words(_BAD_REFRESH, "Invalid refresh token", error_name="Invalid refresh token")
+        return words(*(self.policy if fault.kind is Kind.POLICY else self.wordings[fault.kind]))
 
     @override
     def unknown_path(self, call: Call) -> web.Response:
@@ -141,20 +141,20 @@ class ZaloEmulator(HttpEmulator):
 
     async def _permission(self, call: Call) -> web.Response:
         if call.params.get("app_id") != self.app_id:
-            raise _refused(_BAD_SECRET, "Invalid app id")
+            raise refused(_BAD_SECRET, "Invalid app id")
         given = {"challenge": call.params.get("code_challenge", "")}
         return self.consents.page(call, "Tin Ví Dụ", {"oa_id": self.oa_id}, **given)
 
     async def _trade(self, call: Call) -> web.Response:
         if call.request.headers.get("secret_key") != self.app_secret or call.params.get("app_id") != self.app_id:
-            raise _refused(_BAD_SECRET, "Invalid app id or secret key", error_name="Invalid secret key")
+            raise refused(_BAD_SECRET, "Invalid app id or secret key", error_name="Invalid secret key")
         return self._first_pair(call) if call.params.get("grant_type") == "authorization_code" else self._refresh(call)
 
     def _first_pair(self, call: Call) -> web.Response:
         """For a code, from whoever knows the verifier of its challenge."""
         grant = self.consents.redeem(call, checks_address=False)
         if grant is None or grant["challenge"] != _challenge(call.params.get("code_verifier", "")):
-            raise _refused(_BAD_CODE, "Invalid authorization code", error_name="Invalid authorization code")
+            raise refused(_BAD_CODE, "Invalid authorization code", error_name="Invalid authorization code")
         self.note("consent redeemed")
         return web.json_response(self._new_pair())
 
@@ -162,7 +162,7 @@ class ZaloEmulator(HttpEmulator):
         token = call.params.get("refresh_token", "")
         if call.params.get("grant_type") != "refresh_token" or self.refresh_tokens.get(token, True):
             self.note("refresh token refused", "used before" if token in self.refresh_tokens else "unknown")
-            raise _refused(_BAD_REFRESH, "Invalid refresh token", error_name="Invalid refresh token")
+            raise refused(_BAD_REFRESH, "Invalid refresh token", error_name="Invalid refresh token")
         self.refresh_tokens[token] = True
         self.note("token renewed")
         return web.json_response(self._new_pair())
@@ -179,10 +179,10 @@ class ZaloEmulator(HttpEmulator):
         token = call.request.headers.get("access_token", "")
         ends_at = self.access_tokens.get(token)
         if ends_at is None or self.now() >= ends_at:
-            raise _refused(_BAD_TOKEN, "Access token is invalid")
+            raise refused(_BAD_TOKEN, "Access token is invalid")
         proof = hmac.new(self.app_secret.encode(), token.encode(), hashlib.sha256).hexdigest()
         if self.require_proof and call.request.headers.get("appsecret_proof") != proof:
-            raise _refused(_BAD_PARAMETER, "appsecret_proof is invalid")
+            raise refused(BAD_PARAMETER, "appsecret_proof is invalid")
 
     # -- articles
 
@@ -198,7 +198,7 @@ class ZaloEmulator(HttpEmulator):
             self.work[token] = Work(None, ready_at)
         else:
             self.work[token] = Work(self._publish(given), ready_at)
-        return _words(0, "Success", data={"token": token})
+        return words(0, "Success", data={"token": token})
 
     def _publish(self, given: Mapping[str, Any]) -> str:
         status = "hide" if self.hides else given.get("status", "hide")
@@ -223,45 +223,45 @@ class ZaloEmulator(HttpEmulator):
         post.extra |= {"title": given["title"], "status": given.get("status", "hide")}
         token = self.random.randbytes(24).hex()
         self.work[token] = Work(post.id, self.now() + self.ready_after)
-        return _words(0, "Success", data={"token": token})
+        return words(0, "Success", data={"token": token})
 
     async def _remove(self, call: Call) -> web.Response:
         self._authorise(call)
         self.take_down(self._article(call.params.get("id", "")), by="owner")
-        return _words(0, "Success")
+        return words(0, "Success")
 
     async def _verify(self, call: Call) -> web.Response:
         self._authorise(call)
         work = self.work.get(call.params.get("token", ""))
         if work is None:
-            raise _refused(_BAD_PARAMETER, "param is invalid")
+            raise refused(BAD_PARAMETER, "param is invalid")
         if work.is_stuck or self.now() < work.ready_at:
-            raise _refused(-100, "Media is being processed")
+            raise refused(-100, "Media is being processed")
         if work.article_id is None:
-            raise _refused(_FAILED, "Upload media failed: Too many failed attempts")
-        return _words(0, "Success", data={"id": work.article_id})
+            raise refused(_FAILED, "Upload media failed: Too many failed attempts")
+        return words(0, "Success", data={"id": work.article_id})
 
     async def _detail(self, call: Call) -> web.Response:
         self._authorise(call)
         post = self._article(call.params.get("id", ""))
         shown = {"id": post.id, "type": "normal", "title": post.extra["title"], "status": post.extra["status"]}
-        return _words(0, "Success", data=shown)
+        return words(0, "Success", data=shown)
 
     async def _slice(self, call: Call) -> web.Response:
         self._authorise(call)
         if call.params.get("type") not in ("normal", "video"):
-            raise _refused(_BAD_PARAMETER, "type accept only 2 value normal and video.")
+            raise refused(BAD_PARAMETER, "type accept only 2 value normal and video.")
         offset, limit = int(call.params.get("offset", "0")), int(call.params.get("limit", "5"))
         if limit > _PAGE:
-            raise _refused(_BAD_PARAMETER, f"maximum limit is {_PAGE}")
+            raise refused(BAD_PARAMETER, f"maximum limit is {_PAGE}")
         posts = [post for post in self.posts_now() if post.author == self.oa_id and call.params["type"] == "normal"]
         lines = [self._line(post) for post in posts[offset : offset + limit]]
-        return _words(0, "Success", data={"medias": lines, "total": len(posts)})
+        return words(0, "Success", data={"medias": lines, "total": len(posts)})
 
     async def _account(self, call: Call) -> web.Response:
         self._authorise(call)
         data = {"oa_id": self.oa_id, "name": "Tin Ví Dụ", "is_verified": True, "package_name": "Gói Nâng cao"}
-        return _words(0, "Success", data=data)
+        return words(0, "Success", data=data)
 
     def _line(self, post: Post) -> dict[str, object]:
         return {
@@ -280,23 +280,23 @@ class ZaloEmulator(HttpEmulator):
     def _article(self, article_id: str) -> Post:
         post = self.find_post(article_id)
         if post is None or "status" not in post.extra:
-            raise _refused(_BAD_PARAMETER, "article is not exist")
+            raise refused(BAD_PARAMETER, "article is not exist")
         return post
 
     def _checked(self, call: Call) -> dict[str, Any]:
         given = call.json if isinstance(call.json, dict) else {}
         cover, body = given.get("cover"), given.get("body")
         if given.get("type") != "normal":
-            raise _refused(_BAD_PARAMETER, "type accept only 2 value normal and video.")
+            raise refused(BAD_PARAMETER, "type accept only 2 value normal and video.")
         for name, limit in (("title", _TITLE), ("description", _DESCRIPTION)):
             if not 1 <= len(given.get(name) or "") < limit:
-                raise _refused(_BAD_PARAMETER, f"{name} allow 1 to {limit} characters")
+                raise refused(BAD_PARAMETER, f"{name} allow 1 to {limit} characters")
         if len(given.get("author") or "") > _AUTHOR:
-            raise _refused(_BAD_PARAMETER, f"author allow 1 to {_AUTHOR} characters")
+            raise refused(BAD_PARAMETER, f"author allow 1 to {_AUTHOR} characters")
         if not isinstance(cover, dict) or cover.get("cover_type") != "photo" or not cover.get("photo_url"):
-            raise _refused(_BAD_PARAMETER, "cover value is invalid")
+            raise refused(BAD_PARAMETER, "cover value is invalid")
         if not isinstance(body, list) or not body:
-            raise _refused(_BAD_PARAMETER, "body is empty")
+            raise refused(BAD_PARAMETER, "body is empty")
         return given
 
 
@@ -310,9 +310,9 @@ def _text(given: Mapping[str, Any]) -> str:
     return "\n\n".join([given["title"], *contents])
 
 
-def _words(code: int, message: str, **rest: object) -> web.Response:
+def words(code: int, message: str, **rest: object) -> web.Response:
     return web.json_response({"error": code, "message": message, **rest})
 
 
-def _refused(code: int, message: str, **rest: object) -> Refused:
-    return Refused(_words(code, message, **rest), verdict=str(code))
+def refused(code: int, message: str, **rest: object) -> Refused:
+    return Refused(words(code, message, **rest), verdict=str(code))

@@ -140,6 +140,9 @@ def _agency(key: str, group: Group, accounts: Mapping[str, _Account], found: Pro
     for name in section.alerts:
         if name not in channels:
             found.add((*at, "agency", "alerts"), f"there is no channel `{name}`{meant(name, channels)}")
+    for name, one in channels.items():
+        if (holder := one.settings.token_of) and holder not in channels:
+            found.add((*at, "channels", name, "token_of"), f"there is no channel `{holder}`{meant(holder, channels)}")
     posting = {name: one.channel for name, one in channels.items() if name not in section.alerts}
     if not posting:
         found.add((*at, "channels"), "there is no channel to post to: add one, for example site, facebook or zalo")
