@@ -76,13 +76,16 @@ class Episode:
 
 
 def of_health(agency: str, members: Mapping[str, Member], health: View) -> dict[str, Episode]:
-    """The episodes in an agency's view of health, by key; none while our own network is what seems to be down."""
+    """The episodes of an agency's `members`, by key; none while our own network is what seems to be down.
+
+    What is down and no member has none: a way of alerting that fails is no news, and must not silence the others.
+    """
     if health.own_network_since is not None:
         return {}
     found: dict[str, Episode] = {}
     for key, down in health.down.items():
-        member = members[key]
-        if member.agency == agency:
+        member = members.get(key)
+        if member is not None and member.agency == agency:
             episode = _of_down(member, down)
             found[episode.key] = _joined(found.get(episode.key), episode)
     return found
