@@ -304,6 +304,5 @@ NAMES: Mapping[str, str | tuple[str, str]] = {
     "x": "X",
     "youtube": "YouTube",
     "zalo": "Zalo",
-    "zalo_push": ("Zalo broadcasts", "Zalo Broadcast"),
 }
 """What people call a channel or operator; others are shown as they are configured."""
