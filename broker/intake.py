@@ -17,6 +17,7 @@ from pydantic import (
     HttpUrl,
     ValidationError,
 )
+from pydantic_core import ErrorDetails
 
 from broker.errors import FieldProblem, InvalidInput
 from broker.model import Draft, Urgency
@@ -138,25 +139,36 @@ def checked(body: Mapping[str, Any] | Submission, now: datetime) -> Draft:
 def problems(error: ValidationError) -> list[FieldProblem]:
     """Each problem with the field's dotted path; values are never repeated."""
     return [
-        FieldProblem(".".join(str(part) for part in e["loc"] if part != "[key]"), _in_words(e["type"], e["msg"]))
-        for e in error.errors(include_url=False, include_context=False, include_input=False)
+        FieldProblem(".".join(str(part) for part in e["loc"] if part != "[key]"), _in_words(e))
+        for e in error.errors(include_url=False, include_input=False)
     ]
 
 
 _TELLING: Mapping[str, str] = {
     "bool_type": "must be true or false",
     "dict_type": "must be an object",
+    "enum": "must be {expected}",
     "extra_forbidden": "is not a known field: remove it or correct its name",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "literal_error": "must be {expected}",
     "list_type": "must be a list",
     "missing": "is missing: add it",
     "model_type": "must be an object",
+    "string_pattern_mismatch": "is not of the form {pattern}",
+    "string_too_long": "is too long: at most {max_length}",
+    "string_too_short": "is empty: write something",
     "string_type": "must be text",
     "timezone_aware": "has no offset from UTC: write it like 2026-11-22T10:00:00+07:00",
+    "too_long": "is too long: at most {max_length}",
+    "too_short": "is empty: write something",
 }
+"""Our words for pydantic's kinds of error, with what it says of the rule that was broken."""
 
 
-def _in_words(kind: str, message: str) -> str:
-    return _TELLING.get(kind) or message.removeprefix("Value error, ")
+def _in_words(error: ErrorDetails) -> str:
+    said = _TELLING.get(error["type"])
+    return said.format(**error.get("ctx", {})) if said else error["msg"].removeprefix("Value error, ")
 
 
 def _wrong_times(draft: Draft, now: datetime) -> list[FieldProblem]:

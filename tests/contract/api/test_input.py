@@ -117,6 +117,17 @@ async def test_a_wrong_field_is_named(room, stored, what):
     assert await ids(room) == stored
 
 
+async def test_what_is_wrong_is_said_in_our_own_words(room):
+    wrong = {**NEWS, "body": "a" * 50_001, "route": "", "urgency": "now", "external_id": "a" * 129}
+    answer = await room.post("/v1/announcements", wrong)
+    assert {one["path"]: one["problem"] for one in answer.json["errors"]} == {
+        "body": "is too long: at most 50000",
+        "route": "is empty: write something",
+        "external_id": "is too long: at most 128",
+        "urgency": "must be 'routine' or 'urgent'",
+    }
+
+
 async def test_all_wrong_fields_are_named_at_once(room):
     answer = await room.post("/v1/announcements", {"headline": "", "urgency": "now", "x": 1})
     assert {one["path"] for one in answer.json["errors"]} == {"headline", "body", "urgency", "x"}
