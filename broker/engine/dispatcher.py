@@ -99,12 +99,14 @@ class Dispatcher:
         listener: Listener,
         orphan: Callable[[InboxEntry], None],
         switches: Switches | None = None,
+        held_at_most: int = HELD_AT_MOST,
     ) -> None:
         self._stations, self._writer, self._courier, self._monitor = stations, writer, courier, monitor
         self._clock, self._run_id = clock, run_id
         self._recompose, self._neighbour, self._listener, self._orphan = recompose, neighbour, listener, orphan
         self._switches = switches or Switches()
         self._at = self._switches.at
+        self._held_at_most = held_at_most
         self._held: dict[str, Held] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
@@ -128,26 +130,28 @@ class Dispatcher:
         notes = events(Case(case.announcement, {}), begun, now)
         begun = _numbered(begun, notes)
         self._at(Point.ACCEPT_PLANNED)
-        result: Result | None = None
-        try:
-            result = await self._writer.write(Accept(begun, notes, idempotency, tells), Lane.ACCEPTS)
-        finally:
-            if not isinstance(result, Done):
-                for permit in permits.values():
-                    permit.give_back()
-        if not isinstance(result, Done):
-            return result, begun
+        writing = self._writer.submit(Accept(begun, notes, idempotency, tells), Lane.ACCEPTS)
+        writing.add_done_callback(lambda future: self._accepted(begun, notes, permits, future))
+        result = await asyncio.shield(writing)
+        self._at(Point.ACCEPT_ACTED)
+        return result, begun
+
+    def _accepted(
+        self, begun: Case, notes: tuple[Event, ...], permits: dict[str, Permit], future: asyncio.Future[Result]
+    ) -> None:
+        """Starts what is stored, also when nobody waits for the answer any more."""
+        if future.cancelled() or future.exception() is not None or not isinstance(future.result(), Done):
+            for permit in permits.values():
+                permit.give_back()
+            return
         self._at(Point.ACCEPT_DURABLE)
-        held = Held(begun, permits=permits)
-        if permits or len(self._held) < HELD_AT_MOST:
-            self._held[begun.announcement.id] = held
+        if permits or len(self._held) < self._held_at_most:
+            held = self._held[begun.announcement.id] = Held(begun, permits=permits)
             self._listener(begun, notes)
             self._act(held)
         else:
             self.has_unheld = True
             self._listener(begun, notes)
-        self._at(Point.ACCEPT_ACTED)
-        return result, begun
 
     def adopt(self, cases: Iterable[Case]) -> None:
         """Takes cases of an ended run: what was in flight may have got through; stand-ins go before any read-back.
@@ -202,7 +206,7 @@ class Dispatcher:
 
     @property
     def room(self) -> int:
-        return max(0, HELD_AT_MOST - len(self._held))
+        return max(0, self._held_at_most - len(self._held))
 
     def drop(self, announcement_id: str) -> None:
         """Forgets a case that this run does not own any more; attempts under way find their gate closed."""

@@ -18,7 +18,7 @@ from broker.engine.calls import Call, in_thread
 from broker.engine.channels import Stations, key_of
 from broker.engine.connections import ACCOUNT, Connections
 from broker.engine.courier import Courier
-from broker.engine.dispatcher import Dispatcher
+from broker.engine.dispatcher import HELD_AT_MOST, Dispatcher
 from broker.engine.doors import Doors
 from broker.engine.inbox import NOT_RESENT, REOPEN, alter_for
 from broker.engine.lease import LEASE, Lease, LeaseKeeper
@@ -72,6 +72,7 @@ class Engine:
     poll: timedelta = POLL
     """How often the inbox, woken cases and returned announcements are looked for."""
     switches: Switches = field(default_factory=Switches)
+    held_at_most: int = HELD_AT_MOST
     dispatcher: Dispatcher = field(init=False)
     monitor: Monitor = field(init=False)
     alerter: Alerter = field(init=False)
@@ -113,6 +114,7 @@ class Engine:
             listener=self._events,
             orphan=self._hand_over,
             switches=self.switches,
+            held_at_most=self.held_at_most,
         )
         self.doors = Doors(self.store, self.writer, self.clock, self.call, self.public_url)
         self.alerter = Alerter(self.stations, self.agencies, self.writer, courier, self.monitor, self.clock)

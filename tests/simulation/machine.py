@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,14 +14,14 @@ from broker.core import Broker
 from broker.engine.calls import inline
 from broker.engine.channels import Station, Stations
 from broker.engine.engine import Engine
-from broker.engine.switches import Switches
+from broker.engine.switches import Point, Switches
 from broker.engine.writer import Writer
 from broker.errors import StoreError, StoreFull
 from broker.ids import new_id
 from broker.model import Case, Event
 from broker.rules.agency import Agency, ConfiguredChannel
 from broker.rules.routes import Route
-from broker.store import Accept, Done, Operation, Result
+from broker.store import Accept, Done, Operation, Result, Run
 from broker.store.sqlite import SqliteStore
 from tests.simulation.platforms import Platform, ScriptedAdapter
 from tests.simulation.trace import Trace
@@ -40,10 +40,10 @@ class Disk(SqliteStore):
         self.dies: str | None = None
         """Kill whoever commits next, `before` or `after` it is durable; `unknown`: only the answer is an error."""
         self.is_full = False
+        self.forgets_claims = 0
 
     def commit(self, operations: Sequence[Operation]) -> list[Result]:
-        if self.is_full:
-            raise StoreFull("the disk is full")
+        self._need_space()
         process, dies, self.dies = PROCESS.get(), self.dies, None
         if dies == "before":
             self._killed(process, "before a commit")
@@ -58,6 +58,35 @@ class Disk(SqliteStore):
             self._trace.add("disk", "error", "the commit is durable, and says that it failed")
             raise StoreError("an error from COMMIT")
         return results
+
+    def begin_run(self, run_id: str, lease: timedelta) -> Run:
+        self._need_space()
+        return super().begin_run(run_id, lease)
+
+    def renew_run(self, run_id: str, lease: timedelta) -> Run | None:
+        self._need_space()
+        return super().renew_run(run_id, lease)
+
+    def end_run(self, run_id: str) -> None:
+        self._need_space()
+        super().end_run(run_id)
+
+    def claim(self, run_id: str, now: datetime, limit: int) -> list[Case]:
+        self._need_space()
+        claimed = super().claim(run_id, now, limit)
+        if claimed and self.forgets_claims:
+            self.forgets_claims -= 1
+            self._trace.add("disk", "error", "what was claimed is durable, and its answer is lost")
+            raise StoreError("the answer was lost")
+        return claimed
+
+    def adopt(self, run_id: str, announcement_ids: Sequence[str]) -> list[Case]:
+        self._need_space()
+        return super().adopt(run_id, announcement_ids)
+
+    def _need_space(self) -> None:
+        if self.is_full:
+            raise StoreFull("the disk is full")
 
     def _killed(self, process: Process | None, when: str) -> None:
         if process is not None:
@@ -136,6 +165,7 @@ class Machine:
         self.store = Disk(self._clock, trace)
         self.store.open()
         self.lives: list[Life] = []
+        self.dies_at_point: Point | None = None
 
     def new_life(self) -> Life:
         """The next life, not started; its clock is as wrong as the wall clock is by now."""
@@ -165,7 +195,8 @@ class Machine:
             on_lost=lambda: self._lost(process),
             call=inline,
             poll=POLL,
-            switches=self._sabotage.switches,
+            switches=replace(self._sabotage.switches, at=lambda point: self._passed(process, point)),
+            held_at_most=self._world.held_at_most,
             **self._sabotage.extra,
         )
         broker = Broker(engine, self.store, {AGENCY: self._agency(stations)}, clock, rng, {})
@@ -201,6 +232,12 @@ class Machine:
         for note in notes:
             why = note.reason.key if note.reason else ""
             self._trace.add(who, note.kind, case.announcement.reference, note.channel or "-", why)
+
+    def _passed(self, process: Process, point: Point) -> None:
+        if self.dies_at_point == point and not process.is_dead:
+            self.dies_at_point = None
+            self._trace.add(process.name, "killed", f"at {point.value}")
+            process.die()
 
     def _lost(self, process: Process) -> None:
         self._trace.add(process.name, "lost", "its lease is over")

@@ -70,6 +70,8 @@ class Trouble(StrEnum):
     EMPTY_LISTS = "empty_lists"
     LAGS = "lags"
     """Lists are forty seconds old."""
+    PAUSED = "paused"
+    """Nothing is wrong with it: the desk wants nothing sent there."""
 
 
 T = Trouble

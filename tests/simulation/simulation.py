@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
-from broker.errors import LoaError, Overloaded, RequestError, StoreFull
+from broker.core import Broker
+from broker.engine.switches import Point
+from broker.errors import LoaError, Overloaded, RequestError, StoreError, StoreFull
 from broker.model import Case, Event, Urgency
 from broker.report import AnnouncementReport
 from tests.simulation.machine import Life, Machine, Sabotage
-from tests.simulation.platforms import Platform
+from tests.simulation.platforms import Platform, Spell, Trouble
 from tests.simulation.trace import Trace
 from tests.simulation.virtual import Gone, Process, Stuck, VirtualClock, VirtualLoop, run_virtual
 from tests.simulation.worlds import AGENCY, Blow, ChannelSpec, Strike, Submission, World
 
+T = TypeVar("T")
 LONGEST_S = 3 * 3600.0
 """Whatever a world does, every case is closed long before this."""
 GRACE_S = 25.0
@@ -44,12 +47,22 @@ class Errand:
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """From the answer to the desk's pause to its wish to go on, in seconds."""
+
+    channel: str
+    since: float
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What one run left behind: the platforms' logs, what clients were told, and what the store says in the end."""
 
     world: World
     platforms: dict[str, Platform]
     errands: list[Errand]
+    pauses: list[Pause]
     cases: dict[str, Case]
     reports: dict[str, AnnouncementReport]
     events: dict[str, list[Event]]
@@ -92,6 +105,7 @@ class Simulation:
         self._kill_on_arrival = False
         self._actors: list[asyncio.Task[None]] = []
         self._bugs: list[str] = []
+        self._pauses: list[Pause] = []
         self._cases: dict[str, Case] = {}
         self._reports: dict[str, AnnouncementReport] = {}
         self.stuck: str | None = None
@@ -108,6 +122,10 @@ class Simulation:
         self._start_life()
         for strike in self._world.strikes:
             self._act(self._struck(strike))
+        for spec in self._world.channels:
+            for spell in spec.spells:
+                if spell.trouble is Trouble.PAUSED:
+                    self._act(self._paused(spec.name, spell))
         await asyncio.gather(*(self._client(errand) for errand in self._errands))
         while not await self._all_rest():
             if self._loop.time() > LONGEST_S:
@@ -123,6 +141,7 @@ class Simulation:
             world=self._world,
             platforms=self._platforms,
             errands=self._errands,
+            pauses=self._pauses,
             cases=self._cases,
             reports=self._reports,
             events={i: self._machine.store.events(i) for i in self._cases},
@@ -236,6 +255,10 @@ class Simulation:
                 self._machine.store.dies = "after"
             case Blow.COMMIT_UNKNOWN:
                 self._machine.store.dies = "unknown"
+            case Blow.CLAIM_UNKNOWN:
+                self._machine.store.forgets_claims = 1
+            case Blow.CRASH_AT_POINT:
+                self._machine.dies_at_point = list(Point)[strike.steps % len(Point)]
             case Blow.RESTART:
                 self._end_in_order(life)
             case Blow.DISK_FULL:
@@ -299,9 +322,9 @@ class Simulation:
     async def _announced(self, errand: Errand) -> None:
         """Tries until it is accepted; without a key it gives up when nobody can say whether it was."""
         submission = errand.submission
-        for _ in range(6):
+        for patience_s in (submission.hangs_up_after or PATIENCE_S, *[PATIENCE_S] * 5):
             try:
-                answer = await self._asked(errand.submission.key, errand.body)
+                answer = await self._asked(submission.key, errand.body, patience_s)
             except (StoreFull, Overloaded, ConnectionRefusedError):
                 self._trace.add("client", "retries", f"#{submission.number}")
             except RequestError as error:
@@ -318,30 +341,47 @@ class Simulation:
                 return
             await asyncio.sleep(self._rng.uniform(1, 8))
 
-    async def _asked(self, key: str | None, body: dict[str, Any]) -> AnnouncementReport:
+    async def _asked(self, key: str | None, body: dict[str, Any], patience_s: float) -> AnnouncementReport:
         life = self._serving()
-        async with asyncio.timeout(PATIENCE_S):
-            receipt = await life.process.ask(life.broker.announce(AGENCY, body, idempotency_key=key))
-        return receipt.report
+        async with asyncio.timeout(patience_s):
+            asked = life.process.ask(life.broker.announce(AGENCY, body, idempotency_key=key), hangs_up=True)
+            return (await asked).report
 
     async def _withdrawn(self, errand: Errand, announcement_id: str) -> None:
-        while errand.withdrawn_at is None and self._loop.time() < LONGEST_S:
-            try:
-                life = self._serving()
-                async with asyncio.timeout(PATIENCE_S):
-                    report = await life.process.ask(life.broker.withdraw(AGENCY, announcement_id, because="sai"))
-                if report.withdrawn_at is not None:
-                    errand.withdrawn_at = self._true.now()
-                    self._trace.add("client", "is told", f"#{errand.submission.number} withdrawn", report.reference)
-                    return
-            except (Gone, TimeoutError, LoaError, ConnectionRefusedError) as error:
-                self._trace.add("client", "retries", f"withdrawal #{errand.submission.number}", type(error).__name__)
-            await asyncio.sleep(self._rng.uniform(1, 5))
+        while errand.withdrawn_at is None:
+            report = await self._insists(lambda broker: broker.withdraw(AGENCY, announcement_id, because="sai"))
+            if report.withdrawn_at is not None:
+                errand.withdrawn_at = self._true.now()
+                self._trace.add("client", "is told", f"#{errand.submission.number} withdrawn", report.reference)
+            else:
+                await asyncio.sleep(self._rng.uniform(1, 5))
 
     def _serving(self) -> Life:
         if self._life is None or not self._life.is_serving:
             raise ConnectionRefusedError
         return self._life
+
+    # the desk
+
+    async def _paused(self, channel: str, spell: Spell) -> None:
+        await self._until(spell.since)
+        await self._insists(lambda broker: broker.pause(AGENCY, channel, reason="sửa trang"))
+        paused_at = self._loop.time()
+        self._trace.add("desk", "is told", f"{channel} paused")
+        await self._until(max(spell.until, paused_at))
+        self._pauses.append(Pause(channel, paused_at, self._loop.time()))
+        self._trace.add("desk", "asks", f"{channel} to go on")
+        await self._insists(lambda broker: broker.resume(AGENCY, channel))
+
+    async def _insists(self, work: Callable[[Broker], Coroutine[Any, Any, T]]) -> T:
+        """Asks again until there is an answer."""
+        while True:
+            try:
+                life = self._serving()
+                async with asyncio.timeout(PATIENCE_S):
+                    return await life.process.ask(work(life.broker))
+            except (Gone, TimeoutError, StoreError, ConnectionRefusedError):
+                await asyncio.sleep(self._rng.uniform(1, 5))
 
     async def _until(self, at_s: float) -> None:
         await asyncio.sleep(max(0.0, at_s - self._loop.time()))

@@ -10,6 +10,7 @@ from tests.simulation.oracles import judge
 from tests.simulation.platforms import Spell, Trouble
 from tests.simulation.scenes import channel, news, scene
 from tests.simulation.simulation import Outcome, simulate
+from tests.simulation.virtual import START
 from tests.simulation.worlds import Blow, Kind, Strike, World
 
 pytestmark = pytest.mark.quick
@@ -79,3 +80,18 @@ def test_killed_between_any_two_steps_nothing_is_lost_or_doubled(kind: Kind):
     first = simulate(slow_disk).lives[0].process.steps
     for step in range(first // 10, first, 1):
         play(replace(slow_disk, strikes=(Strike(Blow.CRASH, 0.0, 5.0, step),)))
+
+
+@pytest.mark.parametrize("hangs_up_after", [0.0, 0.001, 0.1])
+def test_a_client_that_hangs_up_takes_no_permit_with_it(hangs_up_after: float):
+    one_at_a_time = channel("meta", Kind.LIST, max_in_flight=1)
+    first, second = news(0, 30, hangs_up_after=hangs_up_after), news(1, 40)
+    [platform] = play(replace(scene([one_at_a_time], first, second), disk_s=0.3)).platforms.values()
+    assert len(platform.copies) == 2
+    assert max(copy.made_at for copy in platform.copies) < START + timedelta(seconds=45)
+
+
+def test_a_full_disk_takes_no_permit_with_it():
+    one_at_a_time, full = channel("meta", Kind.LIST, max_in_flight=1), Strike(Blow.DISK_FULL, 29, 8, 1)
+    [platform] = play(scene([one_at_a_time], news(0, 30), news(1, 50), strikes=[full])).platforms.values()
+    assert len(platform.copies) == 2

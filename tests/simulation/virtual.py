@@ -51,16 +51,24 @@ class Process:
         """Runs `work` inside the process."""
         return self._loop.create_task(work, context=self._context.copy())
 
-    async def ask(self, work: Coroutine[Any, Any, T]) -> T:
-        """What `work`, done inside, answers to the outside. Raises `Gone` if the process dies before it does."""
+    async def ask(self, work: Coroutine[Any, Any, T], *, hangs_up: bool = False) -> T:
+        """What `work`, done inside, answers to the outside. Raises `Gone` if the process dies before it does.
+
+        `hangs_up`: if whoever asks stops waiting, the work inside is cancelled, as a server does with a request.
+        """
         if self.is_dead:
             work.close()
             raise Gone(self.name)
         answer: asyncio.Future[T] = self._loop.create_future()
         self._asked[answer] = None
-        self.run(work).add_done_callback(lambda task: _hand_on(task, answer))
+        task = self.run(work)
+        task.add_done_callback(lambda task: _hand_on(task, answer))
         try:
             return await answer
+        except asyncio.CancelledError:
+            if hangs_up and not task.done():
+                self._loop.call_soon(task.cancel, context=self._context.copy())
+            raise
         finally:
             self._asked.pop(answer)
 

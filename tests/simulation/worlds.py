@@ -82,6 +82,8 @@ class Submission:
     send_after: float | None
     replaces: int | None
     withdrawn_after: float | None
+    hangs_up_after: float | None = None
+    """The client closes its connection so soon that it may not hear the answer."""
 
 
 class Blow(StrEnum):
@@ -94,6 +96,8 @@ class Blow(StrEnum):
     CRASH_BEFORE_COMMIT = "crash_before_commit"
     CRASH_AFTER_COMMIT = "crash_after_commit"
     """Killed when something is durable that nobody has been told of."""
+    CRASH_AT_POINT = "crash_at_point"
+    """Killed at a named point of the code."""
     CRASH_AGAIN = "crash_again"
     """Killed once more while it recovers."""
     FREEZE = "freeze"
@@ -103,6 +107,8 @@ class Blow(StrEnum):
     DISK_FULL = "disk_full"
     COMMIT_UNKNOWN = "commit_unknown"
     """A commit is durable and answers with an error."""
+    CLAIM_UNKNOWN = "claim_unknown"
+    """A claim is durable and answers with an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +118,7 @@ class Strike:
     lasts: float
     """How long it is away (crash, restart), stands still (freeze), is full (disk)."""
     steps: int
-    """Steps from the moment to the crash."""
+    """Steps from the moment to the crash; which point, for a crash at one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +134,8 @@ class World:
     """Usual time of a commit."""
     disk_spikes_s: float
     """Longest time of a slow one; 0: there are none."""
+    held_at_most: int = 5000
+    """Cases in memory."""
     clock_jumps: tuple[float, ...] = field(default=())
     """How far the wall clock is wrong in each life of the broker, in turn."""
 
@@ -150,6 +158,7 @@ def world(seed: int) -> World:
         strikes=tuple(sorted(_strikes(rng), key=lambda strike: strike.at)),
         disk_s=rng.choice((0.002, 0.005, 0.02, 0.15)),
         disk_spikes_s=rng.choice((0, 0, 0, 0, 1.0, 6.0)),
+        held_at_most=rng.choice((1, 3, 5000, 5000, 5000, 5000)),
         clock_jumps=tuple(rng.choice((0, 0, 0, 0, 0, 300, -300, 3600, -3600)) for _ in range(8)),
     )
 
@@ -260,6 +269,7 @@ def _submissions(rng: random.Random, routes: list[str]) -> Iterator[Submission]:
             send_after=send_after,
             expires_after=expires_after + (send_after or 0) if expires_after else None,
             replaces=rng.randrange(number) if number and rng.random() < 0.08 else None,
+            hangs_up_after=rng.uniform(0, 0.05) if rng.random() < 0.05 else None,
             withdrawn_after=rng.choice((rng.uniform(0, 2), rng.uniform(0, 120))) if rng.random() < 0.15 else None,
         )
 
@@ -282,7 +292,8 @@ def _spells(rng: random.Random, specs: list[ChannelSpec]) -> list[list[Spell]]:
             trouble = T.REFUSED
         some = list(_spell_times(rng))
         for index, spec in enumerate(specs):
-            together = spec.profile.operator == first.profile.operator and 0.06 <= reach < 0.45
+            alike = trouble is not T.PAUSED and spec.profile.operator == first.profile.operator
+            together = alike and 0.06 <= reach < 0.45
             if spec is first or together or (reach < 0.06 and not spec.profile.own):
                 spells[index] += [Spell(trouble, since, until) for since, until in some]
     return spells
@@ -299,6 +310,14 @@ def _spell_times(rng: random.Random) -> Iterator[tuple[float, float]]:
 
 # what goes wrong inside
 
+SHARES: Mapping[Blow, float] = {
+    Blow.FREEZE: 0.1,
+    Blow.RESTART: 0.1,
+    Blow.DISK_FULL: 0.05,
+    Blow.COMMIT_UNKNOWN: 0.04,
+    Blow.CLAIM_UNKNOWN: 0.1,
+}
+
 
 def _strikes(rng: random.Random) -> Iterator[Strike]:
     crashes = [b for b in Blow if b.value.startswith("crash") and b is not Blow.CRASH_AGAIN]
@@ -307,7 +326,7 @@ def _strikes(rng: random.Random) -> Iterator[Strike]:
         yield _strike(rng, rng.choice(crashes), at)
         if rng.random() < 0.25:
             yield _strike(rng, Blow.CRASH_AGAIN, at)
-    for blow, share in ((Blow.FREEZE, 0.1), (Blow.RESTART, 0.1), (Blow.DISK_FULL, 0.04), (Blow.COMMIT_UNKNOWN, 0.03)):
+    for blow, share in SHARES.items():
         if rng.random() < share:
             yield _strike(rng, blow, FIRST_AT + rng.uniform(0, 150))
 
