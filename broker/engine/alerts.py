@@ -19,12 +19,14 @@ from broker.clock import Clock
 from broker.contract import Job
 from broker.engine.channels import Station, Stations
 from broker.engine.courier import Courier
+from broker.engine.doors import Doors
 from broker.engine.monitor import Monitor
 from broker.engine.writer import Lane, Writer
 from broker.model import Case, Event, Post, Reason, Urgency
 from broker.outcome import Live, Pending
 from broker.rules.agency import Agency
 from broker.rules.episodes import AGAIN_AFTER, HOLD, MORE_AFTER, Episode, Kind, of_case, of_health, ways
+from broker.rules.health import Member
 from broker.rules.sentences import sentence
 from broker.store import SaveSetting
 from broker.values import replace
@@ -58,6 +60,7 @@ class Alerter:
     courier: Courier
     monitor: Monitor
     clock: Clock
+    doors: Doors
     hold: timedelta = HOLD
     _open: dict[str, Open] = field(default_factory=dict)
     _troubled: dict[tuple[str, Kind, str], dict[str, datetime]] = field(default_factory=lambda: defaultdict(dict))
@@ -84,15 +87,17 @@ class Alerter:
         """Takes in what one announcement has come to."""
         agency, reference, now = case.announcement.agency, case.announcement.reference, self.clock.now()
         troubles = of_case(case)
-        for kind, channel in troubles:
-            self._troubled[agency, kind, channel].setdefault(reference, now)
-        for (of, kind, channel), references in self._troubled.items():
-            if of == agency and (kind, channel) not in troubles:
-                references.pop(reference, None)
-        self._wake.set()
+        known = {key for key, references in self._troubled.items() if key[0] == agency and reference in references}
+        new = {(agency, *trouble) for trouble in troubles}
+        for key in new - known:
+            self._troubled[key][reference] = now
+        for key in known - new:
+            del self._troubled[key][reference]
+        if new != known:
+            self._wake.set()
 
-    async def tell(self, episode: Episode, reason: Reason, nth: int = 0) -> bool:
-        """Sends one message by up to two ways; True if at least one took it."""
+    async def tell(self, episode: Episode, reason: Reason, nth: int = 0, *, page: str | None = None) -> bool:
+        """Sends one message by up to two ways; True if at least one took it. `page`: what the desk should look at."""
         agency = self.agencies[episode.agency]
         stations = [s for s in self.stations.values() if s.agency == agency.key and s.name in agency.alerts]
         chosen = ways(episode, [(s.key, s.channel.profile) for s in stations], self.monitor.view)
@@ -100,7 +105,7 @@ class Alerter:
         text = said.get(agency.language, said["en"])
         log.warning("alert", agency=agency.key, episode=episode.key, text=said["en"], ways=chosen)
         tag = f"{episode.key}-{episode.since.isoformat()}-{reason.key}-{nth}"
-        sent = await asyncio.gather(*(self._send(self.stations[key], agency, text, tag) for key in chosen))
+        sent = await asyncio.gather(*(self._send(self.stations[key], agency, text, tag, page) for key in chosen))
         return any(sent)
 
     # what is open
@@ -117,7 +122,8 @@ class Alerter:
     async def _catch_up(self, now: datetime) -> None:
         if self.monitor.view.own_network_since is not None:
             return
-        current = {e.key: e for agency in self.agencies for e in self._episodes(agency)}
+        members = self.monitor.members_for_posts
+        current = {e.key: e for agency in self.agencies for e in self._episodes(agency, members)}
         for key, episode in current.items():
             known = self._open.setdefault(key, Open(episode, now))
             known.episode, known.gone_at = replace(episode, since=min(episode.since, known.episode.since)), None
@@ -126,8 +132,8 @@ class Alerter:
                 known.gone_at = known.gone_at or now
             await self._say_what_is_due(key, known, now)
 
-    def _episodes(self, agency: str) -> Iterable[Episode]:
-        yield from of_health(agency, self.monitor.members_for_posts, self.monitor.view).values()
+    def _episodes(self, agency: str, members: Mapping[str, Member]) -> Iterable[Episode]:
+        yield from of_health(agency, members, self.monitor.view).values()
         for (of, kind, channel), references in self._troubled.items():
             if of == agency and references:
                 yield Episode(
@@ -144,7 +150,7 @@ class Alerter:
             return
         if known.gone_at is not None:
             await self._end(key, known, now)
-        elif await self.tell(known.episode, known.episode.begins(), len(known.told_of)):
+        elif await self.tell(known.episode, known.episode.begins(), len(known.told_of), page=known.episode.page()):
             known.told_at, known.retry_at, known.told_of = now, None, known.episode.references
             self._remember(key, known)
         else:
@@ -190,8 +196,9 @@ class Alerter:
         told_at = datetime.fromisoformat(data["told_at"])
         self._open[episode.key] = Open(episode, since, told_at=told_at, told_of=references)
 
-    async def _send(self, station: Station, agency: Agency, text: str, tag: str) -> bool:
+    async def _send(self, station: Station, agency: Agency, text: str, tag: str, page: str | None) -> bool:
         now = self.clock.now()
+        link = None if page is None else await self.doors.link(agency.key, page)
         reference = f"{agency.prefix}-{crc32(tag.encode()):08X}"
         post = Post(
             announcement_id=reference,
@@ -202,6 +209,7 @@ class Alerter:
             language=agency.language,
             written_at=now,
             urgency=Urgency.URGENT,
+            link=link,
         )
         job = Job(
             announcement_id=reference,

@@ -117,7 +117,7 @@ class Engine:
             held_at_most=self.held_at_most,
         )
         self.doors = Doors(self.store, self.writer, self.clock, self.call, self.public_url)
-        self.alerter = Alerter(self.stations, self.agencies, self.writer, courier, self.monitor, self.clock)
+        self.alerter = Alerter(self.stations, self.agencies, self.writer, courier, self.monitor, self.clock, self.doors)
         self._keeper = LeaseKeeper(self.store, self.lease, self.call, self._lease_lost)
         self._keeper.start()
         self.monitor.load(await self.call(self.store.breakers))

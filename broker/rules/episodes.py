@@ -63,6 +63,12 @@ class Episode:
     def ends(self) -> Reason:
         return Reason(f"alert_{self.kind.value}_over", self._args())
 
+    def page(self) -> str:
+        """The desk's page that shows it."""
+        if len(self.references) == 1:
+            return f"announcements/{self.references[0]}"
+        return "" if self.references else "channels"
+
     def _args(self) -> dict[str, object]:
         return {
             "what": self.subject,
