@@ -28,6 +28,7 @@ FIRST = timedelta(hours=1)
 AGAIN_FAILED = timedelta(days=1)
 BLOCKED = timedelta(minutes=10)
 LONGEST_WAIT = timedelta(hours=1)
+SHORTEST_WAIT_S = 0.1
 
 log = structlog.get_logger("loa.rehearsals")
 
@@ -52,6 +53,7 @@ class Rehearser:
     paused: Callable[[str], bool]
     _proofs: dict[str, Proof] = field(default_factory=dict)
     _not_before: dict[str, datetime] = field(default_factory=dict)
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _task: asyncio.Task[None] | None = None
 
     def start(self, stored: Mapping[str, Mapping[str, Any]]) -> None:
@@ -81,6 +83,7 @@ class Rehearser:
         proof = Proof(self.clock.now(), works, "" if works else _detail(finding))
         self._proofs[key] = proof
         self._not_before.pop(key, None)
+        self._wake.set()
         data = {"at": proof.at.isoformat(), "works": works, "detail": proof.detail}
         await self.writer.write(SaveSetting(REHEARSED + key, data), Lane.OUTCOMES)
         (log.info if works else log.warning)("rehearsed", channel=key, works=works, detail=proof.detail)
@@ -89,12 +92,20 @@ class Rehearser:
     async def _run(self) -> None:
         while True:
             now = self.clock.now()
-            due = {key: at for key in self._keys() if (at := self._due_at(key)) is not None}
+            due = {key: at for key in self._keys() if (at := self.due_at(key)) is not None}
             for key in (key for key, at in due.items() if at <= now):
                 await self._rehearse_if_it_works(key)
-            moments = [at for key in due if (at := self._due_at(key)) is not None]
+            moments = [at for key in due if (at := self.due_at(key)) is not None]
             wait = min([*moments, now + LONGEST_WAIT]) - self.clock.now()
-            await self.clock.sleep(max(wait.total_seconds(), 1.0))
+            await self._wake_or(max(wait.total_seconds(), SHORTEST_WAIT_S))
+
+    async def _wake_or(self, seconds: float) -> None:
+        self._wake.clear()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            return
 
     async def _rehearse_if_it_works(self, key: str) -> None:
         """A channel that is known to be down proves nothing; it gets its turn when it is back."""
@@ -110,7 +121,8 @@ class Rehearser:
     def _keys(self) -> list[str]:
         return [key for key, station in self.stations.items() if _rehearses(station)]
 
-    def _due_at(self, key: str) -> datetime | None:
+    def due_at(self, key: str) -> datetime | None:
+        """When this channel is rehearsed next by itself; None: never."""
         every = self.stations[key].channel.profile.rehearse_every
         if not every:
             return None
