@@ -26,6 +26,7 @@ from broker.api import Options, create_app, run_server
 from broker.api.operations import OPERATIONS
 from broker.clock import SystemClock
 from broker.core import Broker
+from broker.pages.app import add_pages
 from broker.settings import load, load_adapters
 from broker.wiring import open_broker
 
@@ -210,6 +211,7 @@ async def serving(
     clock = Clock()
     async with open_broker(load(config, {}, load_adapters())) as broker:
         app = create_app(broker, options, clock=clock)
+        add_pages(app)
         async with served(app) as server, aiohttp.ClientSession() as session:
             room = Newsroom(server=server, session=session, broker=broker, clock=clock, hook=hook, facebook=facebook)
             room.document = (await room.get("/openapi.json", key=None, checked=False)).json

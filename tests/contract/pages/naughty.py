@@ -1,0 +1,28 @@
+"""Text that breaks out of pages, templates, queries, logs or people's patience."""
+
+NAUGHTY = (
+    "<script>alert(1)</script>",
+    "</title></textarea></style><script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' onmouseover='alert(1)' x='",
+    "<svg/onload=alert(1)>",
+    "<iframe srcdoc='<script>alert(1)</script>'></iframe>",
+    "<!--><script>alert(1)</script-->",
+    '<a href="javascript:alert(1)">xem</a>',
+    "<meta http-equiv=refresh content='0; url=https://evil.example'>",
+    "<base href=https://evil.example/>",
+    "<form action=https://evil.example><button>Gửi</button></form>",
+    "<style>*{display:none}</style>",
+    "{{ 7*7 }} {% raw %} ${7*7} #{7*7} <%= 7*7 %>",
+    "{0} {agency} %s %(x)s",
+    "'; DROP TABLE announcement; --",
+    "&lt;b&gt; &amp;amp; &#60;script&#62;",
+    "\u202eviết ngược\u202c \u2066x\u2069",
+    "Z̸̢̛͎͓͕͖̈́a̷l̵g̶o̷",
+    "😀👩‍👩‍👧‍👦🇻🇳",
+    "\u2028\u2029\u200b\ufeff",
+    "=1+1|cmd",
+    "../../etc/passwd",
+    "\x1b[31mđỏ\x1b[0m",
+    "W" * 280,
+)
