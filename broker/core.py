@@ -223,7 +223,9 @@ class Broker:
     async def pause(self, agency: str, name: str, *, reason: str = "", until: datetime | None = None) -> None:
         """Nothing more is sent there until `until` or `resume`, also after a restart."""
         if until is not None and until <= self._clock.now():
-            raise InvalidInput("The channel was not paused.", FieldProblem("until", "is over already: name a later time"))
+            raise InvalidInput(
+                "The channel was not paused.", FieldProblem("until", "is over already: name a later time")
+            )
         await self.engine.pause(self._station_key(agency, name), reason, until)
 
     async def resume(self, agency: str, name: str) -> None:
