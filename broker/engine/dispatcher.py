@@ -42,6 +42,7 @@ FRESH_FOR = timedelta(seconds=60)
 Alter = Callable[[Case, datetime], Case]
 After = Callable[[bool], None]
 Listener = Callable[[Case, tuple[Event, ...]], None]
+"""Hears of every change of course, and of a closing, which need not be an event."""
 
 
 @dataclass(slots=True)
@@ -260,12 +261,13 @@ class Dispatcher:
             self._lost(held, made)
 
     def _decided(self, held: Held, made: Decision) -> None:
+        closes = made.case.announcement.closed_at != held.case.announcement.closed_at
         held.case = made.case
         if is_taken_back(made.case.announcement):
             held.close_gates()
         for call in made.after:
             call(True)
-        if made.notes:
+        if made.notes or closes:
             self._listener(made.case, made.notes)
         if held.inputs:
             self._decide(held)

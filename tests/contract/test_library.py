@@ -11,6 +11,7 @@ from threading import Thread
 import pytest
 
 import loa
+from adapters.emulators.facebook import FacebookEmulator
 from adapters.emulators.webhook import WebhookEmulator
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -55,6 +56,23 @@ async def until_met(broker: loa.Broker, announcement_id: str):
         yield event
         if event.kind == "goal_met":
             return
+
+
+async def test_following_ends_when_the_last_look_back_found_nothing_new(tmp_path: Path) -> None:
+    async with FacebookEmulator(lag=(0, 0)) as fb, WebhookEmulator(secrets=[SECRET]) as partner:
+        path = settings(tmp_path, partner.base_url)
+        with path.open("a", encoding="utf-8") as more:
+            more.write("""[channels.facebook]
+page_id = "1098"
+token = "page-token"
+look_back = "300ms"
+""")
+            more.write(f'base_url = "{fb.base_url}"\n')
+        async with loa.Broker.open(path) as broker, asyncio.timeout(20):
+            receipt = await broker.announce(**STORY)
+            events = [event async for event in broker.follow(receipt.report.id)]
+    assert {e.channel for e in events if e.kind == "live"} == {"facebook", "partner"}
+    assert "get" in [request.step for request in fb.log.requests]
 
 
 async def test_the_same_key_gives_the_same_announcement_after_a_restart(tmp_path: Path) -> None:
