@@ -47,6 +47,8 @@ class Fault(StrEnum):
     """The request left and no answer came in time: speaks about the operator, and says nothing about the path."""
     MEDIA = "media"
     """The platform could not fetch media from our own host."""
+    WAY = "way"
+    """What leads to the person who posts failed, not the platform they post on."""
     DUPLICATE = "duplicate"
     """The platform says that it has this post already: a sound answer that may hide a success."""
     CRASH = "crash"

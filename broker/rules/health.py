@@ -151,8 +151,12 @@ class View:
     """Our own network is suspected: breakers, alerts and class C sends pause, the walk does not."""
 
 
+_OURS = frozenset({Fault.CRASH, Fault.MEDIA, Fault.WAY})
+"""What failed on our side of the platform."""
+
+
 def evidence(verb: Verb, outcome: Finding, announcement_id: str | None = None) -> Evidence | None:
-    """What an answer says about the channel; None when it says nothing (our own crash, our own media host)."""
+    """What an answer says about the channel; None when it says nothing: it failed on our side."""
     by_post = verb is Verb.PUBLISH
     match outcome:
         case Absent() | NotSeen():
@@ -167,7 +171,7 @@ def evidence(verb: Verb, outcome: Finding, announcement_id: str | None = None) -
             return Evidence(Verdict.DENIED, by_post=True, detail=detail)
         case Rejected(code, detail):
             return Evidence(Verdict.REFUSED, by_post, detail=detail, code=code, announcement_id=announcement_id)
-        case Unavailable(fault, detail) | Uncertain(fault, detail) if fault not in (Fault.CRASH, Fault.MEDIA):
+        case Unavailable(fault, detail) | Uncertain(fault, detail) if fault not in _OURS:
             return Evidence(Verdict.OUTAGE, by_post, fault=fault, detail=detail)
         case _:
             return None

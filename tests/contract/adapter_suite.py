@@ -101,6 +101,8 @@ class AdapterSuite:
     """Faults that this platform cannot have, each with the reason."""
     done: ClassVar[type[Finding]] = Live
     """What a publish comes to when all goes well; `Pending` where no program can ask for more."""
+    is_public: ClassVar[bool] = True
+    """Whether a good publish puts a copy before readers; not where a person does that."""
     has_address: ClassVar[bool] = True
     """Whether a public copy has an address that readers can open."""
     secrets: ClassVar[tuple[str, ...]] = ("token", "app_secret", "secret", "password")
@@ -168,7 +170,7 @@ class AdapterSuite:
 
     async def test_the_platform_takes_the_longest_text(self, bench):
         await bench.live(replace(POST, body="Nước dâng nhanh ở hạ lưu. 🌀 " * 900))
-        assert bench.copies() == 1
+        assert bench.copies() == self.is_public
 
     # -- publishing
 
@@ -219,7 +221,7 @@ class AdapterSuite:
         assert not isinstance(await copy.publish_to_the_end(bench.adapter), Live | Uncertain)
         await bench.emulator.heal()
         assert isinstance(await copy.publish_to_the_end(bench.new_adapter()), self.done)
-        assert bench.copies() == 1
+        assert bench.copies() == self.is_public
 
     async def test_nothing_leaves_through_a_closed_gate(self, bench):
         with pytest.raises(GateClosed):
