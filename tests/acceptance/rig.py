@@ -174,6 +174,7 @@ class Rig:
         sabotage: str = "",
         cold: bool = False,
         wrapped: Collection[str] = (),
+        wait: bool = True,
     ) -> Life:
         """The next life. `cold`: the command `loa serve` itself; `wrapped`: that command under another, as strace."""
         assert self.life is None or self.life.is_over
@@ -188,6 +189,8 @@ class Rig:
             self.life = await started([*wrapped, *program], environment, self.log)
         else:
             self.life = ForkedLife(self.config, environment, self.log)
+        if not wait:
+            return self.life
         if await self.ready():
             self.back_in_s.append(time.monotonic() - begun)
         elif not (crash_at or wrapped):

@@ -2,6 +2,7 @@
 
     LOA_CRASH_AT=intent.durable:3     SIGKILL when that point is passed for the third time
     LOA_FREEZE_AT=intent.durable:1    SIGSTOP there; somebody else must send SIGCONT
+    LOA_CLOCK_SHIFT=FILE              the wall clock is off by the seconds written there, read anew each time
     LOA_SLOW_COMMIT=0.2               every commit takes that many seconds
     LOA_SABOTAGE=hasty,gate           see SABOTAGE and ADAPTERS
 
@@ -17,10 +18,10 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import adapters.facebook
 import adapters.smtp
@@ -28,8 +29,10 @@ import adapters.telegram
 import adapters.threads
 import adapters.webhook
 import adapters.zalo  # noqa: F401 - imported once by the process that all test processes are forked from
+import broker.clock
 from broker import logs
 from broker.cli.serve import run, serve_until_stopped
+from broker.clock import SystemClock
 from broker.contract import Adapter, Job, Registry
 from broker.engine.switches import Point, Switches
 from broker.outcome import Absent, Fault, Finding, NotSeen, Outcome, Unavailable, Uncertain
@@ -120,8 +123,26 @@ def registry(environment: Mapping[str, str]) -> Registry:
     return found
 
 
+def shift_clock(file: str) -> None:
+    """Puts a wall clock in the place of the machine's, which others on this machine use as well.
+
+    Only `broker.clock` reads it (ruff's DTZ rules see to that). libfaketime would be another way, but takes Python's
+    own waits along: they fail once its clock has jumped.
+    """
+
+    class Shifted(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return super().now(tz) + timedelta(seconds=float(Path(file).read_text() or 0))
+
+    setattr(broker.clock, "datetime", Shifted)  # noqa: B010 - mypy would not have it assigned
+
+
 def _sabotage(environment: Mapping[str, str]) -> list[str]:
     names = [name for name in environment.get("LOA_SABOTAGE", "").split(",") if name]
+    if "naive_clock" in names:
+        SystemClock.FOLLOWED = timedelta(days=1)
+        names.remove("naive_clock")
     if unknown := set(names) - SABOTAGE.keys() - ADAPTERS.keys():
         raise ValueError(f"unknown sabotage: {', '.join(sorted(unknown))}")
     return names
@@ -129,7 +150,9 @@ def _sabotage(environment: Mapping[str, str]) -> list[str]:
 
 def serve(config: str) -> int:
     """Serves until it is stopped or dies."""
-    test_only = {"LOA_CRASH_AT", "LOA_FREEZE_AT", "LOA_SABOTAGE", "LOA_SLOW_COMMIT"}
+    test_only = {"LOA_CRASH_AT", "LOA_FREEZE_AT", "LOA_SABOTAGE", "LOA_CLOCK_SHIFT", "LOA_SLOW_COMMIT"}
+    if shifts := os.environ.get("LOA_CLOCK_SHIFT"):
+        shift_clock(shifts)
     settings = {key: value for key, value in os.environ.items() if key not in test_only}
     logs.configure(as_json=True, level="info")
     configuration = load(Path(config), settings, registry(os.environ))

@@ -8,6 +8,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 from signal import SIGCONT, SIGTERM
+from zlib import crc32
 
 import pytest
 
@@ -45,7 +46,7 @@ async def test_a_broker_frozen_past_its_lease_posts_nothing_before_it_owns_it_ag
             """Posts within a second of the thaw, how the process ended, and what is wrong after the next start."""
             folder = tmp_path / name
             folder.mkdir()
-            async with Rig(folder, control, found, seed=len(name), routes={"one": ONE}) as rig:
+            async with Rig(folder, control, found, seed=crc32(name.encode()), routes={"one": ONE}) as rig:
                 await _freeze(rig, "one" if ended else "default", sabotage)
                 if ended:
                     _end_run(rig)
