@@ -71,10 +71,13 @@ def test_what_nobody_named_is_shown_as_it_is():
 
 
 def test_problems_are_those_that_are_raised():
-    broker = "\n".join(
-        path.read_text(encoding="utf-8") for path in PAGES.parent.rglob("*.py") if "words" not in path.name
-    )
+    paths = [path for path in PAGES.parent.rglob("*.py") if path.name != "words.py"]
+    broker = "\n".join(path.read_text(encoding="utf-8") for path in paths)
     assert not [problem for problem in PROBLEMS if problem not in broker]
+
+
+def test_advice_is_for_errors_there_are():
+    assert ADVICE.keys() <= CATALOGUE.keys()
     assert all(len(advice) == len(LANGUAGES) for advice in ADVICE.values())
 
 
