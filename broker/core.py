@@ -418,6 +418,7 @@ class Broker:
             ways=self._ways(station),
             waiting=pacer.waiting,
             in_flight=pacer.in_flight,
+            token_ends_at=station.vault.ends_at if station.vault else None,
         )
 
     def _ways(self, station: Station) -> Ways:

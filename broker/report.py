@@ -117,6 +117,8 @@ class ChannelReport(Report):
     proved: bool | None
     """Whether that worked; null: it was never tried, or the platform offers nothing of the kind."""
     proof_detail: str | None
+    token_ends_at: datetime | None
+    """When the token in use ends, as far as that is known; renewed before, where the platform lets us."""
     probed_at: datetime | None
     up_at: datetime | None
     waiting: int
@@ -284,7 +286,7 @@ def _day(at: datetime, zone: tzinfo) -> str:
 
 def channel_report(
     name: str, channel: Channel, health: ChannelHealth, view: View, zone: tzinfo, *, ways: Ways, waiting: int,
-    in_flight: int,
+    in_flight: int, token_ends_at: datetime | None = None,
 ) -> ChannelReport:  # fmt: skip
     down, held = view.down.get(channel.key), ways.reason(zone)
     state = "paused" if held else "up" if down is None else "half_open" if down.half_open else "down"
@@ -303,6 +305,7 @@ def channel_report(
         proved_at=ways.proved_at,
         proved=ways.proved,
         proof_detail=ways.proof_detail or None,
+        token_ends_at=token_ends_at,
         probed_at=health.probed_at,
         up_at=health.up_at,
         waiting=waiting,

@@ -110,7 +110,8 @@ def _stations(
             adapter = one.adapter(one.settings, tools)
             stack.push_async_callback(vault.close)
             stack.push_async_callback(adapter.close)
-            yield Station(agency.key, one.name, adapter, one.channel, posting=one.name not in agency.alerts)
+            posting = one.name not in agency.alerts
+            yield Station(agency.key, one.name, adapter, one.channel, posting=posting, vault=vault)
 
 
 def _vault(store: Store, clock: Clock, running: Sequence[Engine], key: str) -> TokenVault:
@@ -124,9 +125,8 @@ def _vault(store: Store, clock: Clock, running: Sequence[Engine], key: str) -> T
             for engine in running
         )
 
-    return TokenVault(
-        store, key, clock, in_thread, operator_failing=operator_failing, on_trouble=partial(_token_trouble, key)
-    )
+    on_trouble = partial(_token_trouble, running, key)
+    return TokenVault(store, key, clock, in_thread, operator_failing=operator_failing, on_trouble=on_trouble)
 
 
 def _broker(
@@ -174,5 +174,7 @@ def to_stderr(operations: Sequence[Operation]) -> None:
         sys.stderr.write(json.dumps({"unrecorded": repr(operation)}, ensure_ascii=False) + "\n")
 
 
-def _token_trouble(key: str, reason: Reason) -> None:
+def _token_trouble(running: Sequence[Engine], key: str, reason: Reason) -> None:
     log.warning("token_trouble", channel=key, reason=reason.key)
+    for engine in running:
+        engine.alerter.look()

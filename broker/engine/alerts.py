@@ -25,8 +25,22 @@ from broker.engine.writer import Lane, Writer
 from broker.model import Case, Event, Post, Reason, Urgency
 from broker.outcome import Live, Pending
 from broker.rules.agency import Agency
-from broker.rules.episodes import AGAIN_AFTER, HOLD, MORE_AFTER, Episode, Kind, of_case, of_health, ways
+from broker.rules.episodes import (
+    AGAIN_AFTER,
+    FADES_AFTER,
+    FADING,
+    HOLD,
+    MORE_AFTER,
+    REMINDED,
+    Episode,
+    Kind,
+    key_of,
+    of_case,
+    of_health,
+    ways,
+)
 from broker.rules.health import Member
+from broker.rules.health import LAST_PROBE
 from broker.rules.sentences import sentence
 from broker.store import SaveSetting
 from broker.values import replace
@@ -35,6 +49,8 @@ log = structlog.get_logger("loa.alerts")
 
 PREFIX = "alert:"
 RETRY = timedelta(seconds=30)
+LOOK_EVERY = timedelta(hours=1)
+"""For what nothing tells of: a token that comes to its end, something to be let go."""
 
 
 @dataclass(slots=True)
@@ -67,6 +83,10 @@ class Alerter:
     """Announcements in trouble, by agency, kind and channel: reference and since when."""
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _task: asyncio.Task[None] | None = None
+    _blind: bool = False
+    """Our own network was down when we last looked."""
+    _believes_at: datetime | None = None
+    """By then every channel was probed again: what fails still is not our own network's trouble."""
 
     def start(self, stored: Mapping[str, Mapping[str, Any]]) -> None:
         """`stored`: the settings under `PREFIX` of the run before."""
@@ -121,19 +141,43 @@ class Alerter:
 
     async def _catch_up(self, now: datetime) -> None:
         if self.monitor.view.own_network_since is not None:
+            self._blind = True
             return
+        if self._blind:
+            self._blind, self._believes_at = False, now + LAST_PROBE
+        self._let_go(now)
         members = self.monitor.members_for_posts
         current = {e.key: e for agency in self.agencies for e in self._episodes(agency, members)}
         for key, episode in current.items():
             known = self._open.setdefault(key, Open(episode, now))
+            known.seen_at = max(known.seen_at, self._believes_at or known.seen_at)
+            is_news = known.episode is episode or known.episode.references != episode.references
             known.episode, known.gone_at = replace(episode, since=min(episode.since, known.episode.since)), None
+            if is_news:
+                self._remember(key, known)
         for key, known in list(self._open.items()):
             if key not in current:
                 known.gone_at = known.gone_at or now
             await self._say_what_is_due(key, known, now)
 
+    def _let_go(self, now: datetime) -> None:
+        """What is old, and can no longer be mended, keeps no episode open."""
+        for (agency, kind, subject), references in self._troubled.items():
+            old = [r for r, since in references.items() if kind in FADING and now - since >= FADES_AFTER]
+            for reference in old:
+                del references[reference]
+            key = key_of(agency, kind, subject)
+            if old and not references and key in self._open:
+                del self._open[key]
+                _ = self.writer.submit(SaveSetting(PREFIX + key, None), Lane.OUTCOMES)
+
     def _episodes(self, agency: str, members: Mapping[str, Member]) -> Iterable[Episode]:
         yield from of_health(agency, members, self.monitor.view).values()
+        for station in self.stations.values():
+            trouble = station.vault.trouble() if station.vault and station.agency == agency else None
+            if trouble is not None:
+                since = self.clock.now()
+                yield Episode(agency=agency, kind=Kind.TOKEN, subject=station.name, since=since, detail=trouble)
         for (of, kind, channel), references in self._troubled.items():
             if of == agency and references:
                 yield Episode(
@@ -165,9 +209,10 @@ class Alerter:
 
     async def _wait(self) -> None:
         moments = [at for known in self._open.values() if (at := _due_at(known, self.hold)) is not None]
-        wait = (min(moments) - self.clock.now()).total_seconds() if moments else None
+        now = self.clock.now()
+        wait = min([*moments, now + LOOK_EVERY]) - now
         try:
-            async with asyncio.timeout(None if wait is None else max(wait, 0.01)):
+            async with asyncio.timeout(max(wait.total_seconds(), 0.01)):
                 await self._wake.wait()
         except TimeoutError:
             return
@@ -182,6 +227,7 @@ class Alerter:
             "subject": e.subject,
             "since": e.since.isoformat(),
             "references": list(e.references),
+            "told_of": list(known.told_of),
             "told_at": known.told_at.isoformat() if known.told_at else None,
         }
         _ = self.writer.submit(SaveSetting(PREFIX + key, data), Lane.OUTCOMES)
@@ -193,8 +239,9 @@ class Alerter:
         episode = Episode(agency=data["agency"], kind=kind, subject=data["subject"], since=since, references=references)
         for reference in references:
             self._troubled[episode.agency, kind, episode.subject][reference] = since
-        told_at = datetime.fromisoformat(data["told_at"])
-        self._open[episode.key] = Open(episode, since, told_at=told_at, told_of=references)
+        told_at = datetime.fromisoformat(data["told_at"]) if data["told_at"] else None
+        told_of = tuple(data.get("told_of", references))
+        self._open[episode.key] = Open(episode, self.clock.now(), told_at=told_at, told_of=told_of)
 
     async def _send(self, station: Station, agency: Agency, text: str, tag: str, page: str | None) -> bool:
         now = self.clock.now()
@@ -241,4 +288,4 @@ def _due_at(known: Open, hold: timedelta) -> datetime | None:
         return known.seen_at + hold
     if set(known.episode.references) - set(known.told_of):
         return known.told_at + MORE_AFTER
-    return known.told_at + AGAIN_AFTER if known.episode.kind is Kind.ACCOUNT else None
+    return known.told_at + AGAIN_AFTER if known.episode.kind in REMINDED else None

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from broker.contract import Adapter
+from broker.engine.vault import TokenVault
 from broker.model import Announcement
 from broker.rules.standing import Channel, Channels
 
@@ -25,6 +26,8 @@ class Station:
     channel: Channel
     posting: bool = True
     """False for channels of people, which get alerts and never announcements."""
+    vault: TokenVault | None = None
+    """Knows how long its token lasts."""
 
     @property
     def key(self) -> str:

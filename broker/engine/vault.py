@@ -27,6 +27,8 @@ PATIENCE = timedelta(minutes=2)
 AGAIN = timedelta(minutes=1)
 AGAIN_REFUSED = timedelta(minutes=15)
 AGAIN_UNSAVED = timedelta(seconds=10)
+WARN_BEFORE, LAST_PART = timedelta(days=7), 1 / 4
+"""People hear of the end of a token a week before, but not before the last quarter of its life."""
 NEARLY_OVER = 20
 """A token is nearly over when a twentieth of its life is left (of Zalo's 25 h: 75 min)."""
 REMEMBERED = 200
@@ -57,6 +59,7 @@ class TokenVault:
         self._own_intent: datetime | None = None
         self._not_before: datetime | None = None
         self._told: set[str] = set()
+        self._trouble: Reason | None = None
 
     async def pair(self, seed: TokenPair, refresh: Refresh) -> TokenPair:
         """The pair to use now, renewed first when that is due and possible; its `access` is "" if there is none yet."""
@@ -84,8 +87,24 @@ class TokenVault:
                 break
         self._unsaved, self._not_before = None, None
         self._told.clear()
+        self._trouble = None
         self._token = token
         log.info("token_replaced", slot=self._slot, expires_at=pair.expires_at)
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """When the token we have ends, as far as that is known."""
+        return self._token.pair.expires_at if self._token else None
+
+    def trouble(self) -> Reason | None:
+        """What people should know of the token: it cannot be renewed, or its end is near and nothing has put it off."""
+        if self._trouble is not None or self._token is None or self.ends_at is None:
+            return self._trouble
+        left = self.ends_at - self._clock.now()
+        early = self._token.pair.issued_at is not None and self._left(self._token.pair) > LAST_PART
+        if left > WARN_BEFORE or early:
+            return None
+        return Reason("token_ends", {"channel": self._slot.rpartition("/")[2], "days": max(left, timedelta(0)).days})
 
     async def close(self) -> None:
         """Waits for a renewal under way: its answer must not be lost. Before the session and the store are closed."""
@@ -126,6 +145,7 @@ class TokenVault:
             return await self._read(token)
         self._token, self._not_before = token, None
         self._told.clear()
+        self._trouble = None
         log.info("token_renewed", slot=self._slot, expires_at=token.pair.expires_at)
         return token
 
@@ -230,7 +250,8 @@ class TokenVault:
         if key not in self._told:
             self._told.add(key)
             said = {name: value for name, value in args.items() if value}
-            self._on_trouble(Reason(key, {"channel": self._slot.rpartition("/")[2], **said}))
+            self._trouble = Reason(key, {"channel": self._slot.rpartition("/")[2], **said})
+            self._on_trouble(self._trouble)
 
 
 def _name(pair: TokenPair) -> str:

@@ -198,6 +198,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
             "[, đến {until}]; cần cấp quyền lại kịp thời"
         ),
     ),
+    "token_ends": (
+        "its token ends [in {days} days|today]: grant access again (loa connect {channel})",
+        "mã truy cập hết hạn [sau {days} ngày nữa|hôm nay]: cần cấp quyền lại (loa connect {channel})",
+    ),
     "token_refused": (
         "the token cannot be renewed[: {detail}]",
         "không gia hạn được mã truy cập[: {detail}]",
@@ -232,24 +236,44 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     ),
     "alert_refuses_over": ("{channel} takes posts again", "{channel} đã nhận bài trở lại"),
     "alert_nowhere": (
-        "out nowhere, and the time is up: {references}; post by hand",
-        "đã hết giờ mà chưa đăng được ở đâu: {references}; cần đăng bằng tay",
+        "out nowhere, and the time is up: {references}[ and {more} more]; post by hand",
+        "đã hết giờ mà chưa đăng được ở đâu: {references}[ và {more} tin khác]; cần đăng bằng tay",
     ),
     "alert_nowhere_over": ("no announcement is out nowhere any more", "không còn thông báo nào chưa đăng được"),
     "alert_partly": (
-        "not out everywhere it should be, and the time is up: {references}",
-        "đã hết giờ mà chưa đủ kênh: {references}",
+        (
+            "the time is up and too few operators show it: {references}[ and {more} more]; "
+            "see loa status, post by hand where it matters"
+        ),
+        (
+            "đã hết giờ mà chưa đủ kênh: {references}[ và {more} tin khác]; "
+            "hãy xem loa status và đăng bằng tay ở kênh quan trọng"
+        ),
     ),
-    "alert_partly_over": ("every announcement has reached its goal by now", "mọi thông báo đã đạt mục tiêu"),
+    "alert_partly_over": ("no announcement is short of its goal any more", "không còn thông báo nào thiếu kênh"),
     "alert_unconfirmed": (
-        "may be on {channel}, and nobody can tell: {references}; look there and run loa resolve",
-        "có thể đã có trên {channel} mà không xác minh được: {references}; hãy xem kênh rồi chạy loa resolve",
+        "may be on {channel}, and nobody can tell: {references}[ and {more} more]; look there and run loa resolve",
+        (
+            "có thể đã có trên {channel} mà không xác minh được: {references}[ và {more} tin khác]; "
+            "hãy xem kênh rồi chạy loa resolve"
+        ),
     ),
     "alert_unconfirmed_over": ("everything on {channel} is settled", "mọi tin trên {channel} đã được xác minh"),
     "alert_removed": (
-        "{channel} has taken posts away: {references}",
-        "{channel} đã gỡ bài: {references}",
+        "{channel} has taken posts away: {references}[ and {more} more]; look why, and post elsewhere if need be",
+        "{channel} đã gỡ bài: {references}[ và {more} tin khác]; hãy xem lý do và đăng kênh khác nếu cần",
     ),
+    "alert_left_up": (
+        (
+            "withdrawn, and it is or may be still on {channel}: {references}[ and {more} more]; "
+            "take it away by hand, then run loa resolve --gone"
+        ),
+        (
+            "đã rút nhưng còn hoặc có thể còn trên {channel}: {references}[ và {more} tin khác]; "
+            "hãy gỡ bằng tay rồi chạy loa resolve --gone"
+        ),
+    ),
+    "alert_left_up_over": ("nothing withdrawn is left on {channel}", "không còn tin đã rút nào trên {channel}"),
     "alert_removed_over": ("what {channel} had taken away is there again", "bài bị gỡ trên {channel} đã có lại"),
     "alert_token": ("{channel}: {detail}", "{channel}: {detail}"),
     "alert_token_over": ("{channel}: the token is in order again", "{channel}: mã truy cập đã ổn"),

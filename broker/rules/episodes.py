@@ -14,13 +14,17 @@ from broker.contract import Profile
 from broker.model import Case, Reason, State, Status
 from broker.outcome import Cause
 from broker.rules.health import Down, Member, Scope, View, domains
+from broker.rules.standing import is_taken_back, left_up
 
 HOLD = timedelta(seconds=5)
 """How long something must be so before people are told: first failures are still finding their common cause."""
 AGAIN_AFTER = timedelta(days=1)
-"""A shut account is brought to mind daily."""
 MORE_AFTER = timedelta(minutes=10)
 """Further announcements with the trouble already told of are told together, this much later."""
+FADES_AFTER = timedelta(days=1)
+"""What nobody can settle any more is let go after this, without a message."""
+NAMED = 10
+"""References a message names; of more it tells the number."""
 WAYS = 2
 
 
@@ -32,10 +36,19 @@ class Kind(StrEnum):
     PARTLY = "partly"
     UNCONFIRMED = "unconfirmed"
     REMOVED = "removed"
+    LEFT_UP = "left_up"
     TOKEN = "token"  # noqa: S105  # a kind of alert, not a secret
 
 
+FADING = frozenset({Kind.NOWHERE, Kind.PARTLY, Kind.REMOVED})
+REMINDED = frozenset({Kind.ACCOUNT, Kind.TOKEN})
+"""Brought to mind daily: only a person can mend them."""
+
 Domain = tuple[Scope, str]
+
+
+def key_of(agency: str, kind: Kind, subject: str) -> str:
+    return f"{agency}/{kind.value}:{subject}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +62,13 @@ class Episode:
     since: datetime
     channels: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
-    detail: str = ""
+    detail: str | Reason = ""
     domains: frozenset[Domain] = frozenset()
     """What it speaks about; an alert about it must not go that way."""
 
     @property
     def key(self) -> str:
-        return f"{self.agency}/{self.kind.value}:{self.subject}"
+        return key_of(self.agency, self.kind, self.subject)
 
     def begins(self) -> Reason:
         return Reason(f"alert_{self.kind.value}", self._args())
@@ -75,7 +88,8 @@ class Episode:
             "channel": self.subject,
             "since": self.since.isoformat(),
             "channels": list(self.channels),
-            "references": ", ".join(self.references[:10]),
+            "references": ", ".join(self.references[:NAMED]),
+            "more": max(0, len(self.references) - NAMED),
             "count": len(self.references),
             "detail": self.detail,
         }
@@ -131,10 +145,12 @@ def of_case(case: Case) -> set[tuple[Kind, str]]:
     """The kinds of trouble, with the channel, that one announcement is in now."""
     a = case.announcement
     found: set[tuple[Kind, str]] = set()
-    if a.status in (Status.NOWHERE, Status.PARTLY):
+    if a.status in (Status.NOWHERE, Status.PARTLY) and not is_taken_back(a):
         found.add((Kind(a.status.value), ""))
     for d in case.deliveries.values():
-        if d.state in (State.UNCONFIRMED, State.REMOVED):
+        if left_up(a, d):
+            found.add((Kind.LEFT_UP, d.channel))
+        elif d.state is State.UNCONFIRMED or (d.state is State.REMOVED and not is_taken_back(a)):
             found.add((Kind(d.state.value), d.channel))
     return found
 

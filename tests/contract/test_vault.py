@@ -276,6 +276,21 @@ async def test_a_revoked_right_calls_the_desk_once_and_says_what_to_do(house):
     assert house.told() == ["token_refused"]
 
 
+async def test_people_hear_of_a_token_that_comes_to_its_end_and_of_no_other(house):
+    vault = house.vault()
+    adapter = await house.renewed(vault)
+    assert vault.ends_at == house.token.pair.expires_at
+    await house.zalo.fail(Kind.REFUSED, host="oauth")
+    for part, key in ((0, None), (0.6, None), (0.2, "token_ends")):
+        await house.pass_life(part)
+        await adapter.probe()
+        assert (vault.trouble() or Reason("")).key == (key or "")
+    await house.zalo.heal()
+    house.clock.advance(seconds=AGAIN.total_seconds())
+    await adapter.probe()
+    assert vault.trouble() is None
+
+
 # -- answers that are lost
 
 

@@ -20,6 +20,8 @@ ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 SINCE = datetime(2026, 11, 22, 15, 58, 31, tzinfo=UTC)
 UNTIL = datetime(2026, 11, 22, 19, 4, tzinfo=UTC)
 EVERYTHING = {
+    "more": 3,
+    "days": 6,
     "after_s": 15.0,
     "at": SINCE,
     "because": "sai giờ",
