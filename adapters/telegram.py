@@ -29,7 +29,6 @@ from broker.contract import (
     Gate,
     Job,
     Profile,
-    Readers,
     Step,
     TextLimit,
     TokenPair,
@@ -100,7 +99,7 @@ PROFILE = Profile(
     adapter="telegram",
     operator="telegram",
     country="AE",
-    readers=Readers.ABROAD,  # blocked in Vietnam since May 2025
+    blocked_in=frozenset({"VN"}),  # since May 2025
     steps=(Step("send", StepClass.NOTHING),),
     text=LIMIT,
     abilities=frozenset({Verb.PROBE, Verb.EDIT, Verb.DELETE}),

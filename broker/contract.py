@@ -72,6 +72,8 @@ class Profile:
     """The identity that can be shut out, as far as several channels may share it."""
     path: Path = Path.INTERNATIONAL
     readers: Readers = Readers.HOME
+    blocked_in: frozenset[str] = frozenset()
+    """ISO 3166 codes of countries whose readers cannot open it: an agency there has its readers abroad."""
     own: bool = False
     """Our own site or people: does not count as an outside operator."""
     push: bool = False

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
-from broker.contract import Adapter, ChannelSettings, Profile, Registry
+from broker.contract import Adapter, ChannelSettings, Profile, Readers, Registry
 from broker.rules.agency import Agency, ApiKey, ConfiguredChannel
 from broker.rules.routes import DEFAULT_ROUTE, Route, default_route, meant, problems
 from broker.rules.standing import Channel, Channels
@@ -162,9 +162,11 @@ def _agency(key: str, group: Group, accounts: Mapping[str, _Account], found: Pro
 
 
 def _channel(agency: str, name: str, account: _Account, section: AgencySection) -> ConfiguredChannel:
-    said = account.settings.domestic
-    domestic = account.profile.country == section.country if said is None else said
-    seen = Channel(key=f"{agency}/{name}", profile=account.profile, domestic=domestic)
+    said, profile = account.settings.domestic, account.profile
+    domestic = profile.country == section.country if said is None else said
+    if account.settings.readers is None and section.country in profile.blocked_in:
+        profile = replace(profile, readers=Readers.ABROAD)
+    seen = Channel(key=f"{agency}/{name}", profile=profile, domestic=domestic)
     return ConfiguredChannel(name=name, adapter=account.adapter, settings=account.settings, channel=seen)
 
 

@@ -26,7 +26,7 @@ from adapters._bot_api import fault_of
 from adapters.emulators.faults import Kind
 from adapters.emulators.telegram import TelegramEmulator
 from adapters.telegram import LIMIT, TelegramAdapter, TelegramSettings
-from broker.contract import Adapter, Readers
+from broker.contract import Adapter
 from broker.model import Composed, StepClass, Verb
 from broker.outcome import Absent, Denied, Fault, Finding, Live, Rejected, Throttled, Uncertain
 from tests.contract.adapter_suite import Deletes, Edits
@@ -182,9 +182,8 @@ class TestTelegram(Deletes, Edits):
         await bench.copy().publish(bench.new_adapter())
         assert bench.copies() == 1
 
-    async def test_readers_in_vietnam_cannot_open_it_unless_said_otherwise(self, bench):
-        assert bench.adapter.profile.readers is Readers.ABROAD
-        assert bench.new_adapter(readers="home").profile.readers is Readers.HOME
+    async def test_readers_in_vietnam_cannot_open_it(self, bench):
+        assert bench.adapter.profile.blocked_in == {"VN"}
 
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -122,6 +122,17 @@ def test_several_agencies(loaded: Load):
     assert agencies["south"].posting["paper"].key == "south/paper"
 
 
+@pytest.mark.parametrize(
+    ("country", "said", "readers"),
+    [("VN", "", "abroad"), ("TH", "", "home"), ("VN", 'readers = "home"', "home"), ("TH", 'readers = "abroad"', "abroad")],
+)
+def test_readers_follow_the_agencys_country_unless_said_otherwise(loaded: Load, country: str, said: str, readers: str):
+    chat = f'[channels.chat]\nadapter = "telegram"\ntoken = "1:{"A" * 35}"\nchat_id = "@tin"\n{said}\n'
+    agency = loaded(f'{AGENCY}country = "{country}"\n{ONE}{chat}').agencies["agency"]
+    assert agency.posting["chat"].profile.readers == readers
+    assert agency.posting["chat"].counts is (readers == "home")
+
+
 def test_alerts_channels_never_post(loaded: Load):
     duty = '[channels.duty]\nadapter = "drop"\nfolder = "duty"\n'
     agency = loaded(USUAL.replace('TVD"\n', 'TVD"\nalerts = ["duty"]\n') + duty).agencies["agency"]
