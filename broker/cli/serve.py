@@ -29,6 +29,8 @@ from broker.settings import Configuration, load, load_adapters
 from broker.wiring import open_broker
 
 Ready = Callable[[str], None]
+SWITCH_S = 0.0005
+"""The writer's thread asks for the interpreter after every statement: 5 ms each, Python's own, make commits slow."""
 
 
 def serve_configured(config: Path | None, sandbox: bool, as_json: bool, until_eof: bool) -> int:
@@ -42,6 +44,7 @@ def serve_configured(config: Path | None, sandbox: bool, as_json: bool, until_eo
 
 def run(work: Coroutine[Any, Any, int]) -> int:
     """On uvloop where it is installed."""
+    sys.setswitchinterval(SWITCH_S)
     try:
         from uvloop import new_event_loop
     except ImportError:
@@ -139,4 +142,5 @@ def _say_sandboxed(url: str, key: str, emulators: Emulators, as_json: bool) -> N
     _say_ready(url, as_json, key=key, control=emulators.control_url, platforms=emulators.platforms)
     if not as_json:
         print(f"\n  export LOA_URL={url} LOA_KEY={key}\n  loa send --headline 'Tin thử' --body 'Chỉ là thử.' --wait\n")
+        print(f"  {url}/desk in a browser, with the same key, shows what readers see\n")
         print("\n".join(how_to_play(emulators.control_url, emulators.platforms)), flush=True)
