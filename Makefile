@@ -51,8 +51,8 @@ format: $(STAMP)  ## Format the code and apply the linter's safe repairs
 faults: $(STAMP)  ## Run the fault tests: killed and frozen processes, cut lines, the simulation (minutes)
 	@$(BIN)/python -m pytest -m "faults and not deep" $(ARGS)
 
-bench: $(STAMP)  ## Run the benchmarks, with raw numbers and spread
-	@$(BIN)/python -m benchmarks $(ARGS)
+bench: $(STAMP)  ## Run the benchmarks (about ten minutes); table and chart go into docs/performance.md
+	@$(BIN)/python -m benchmarks --write $(ARGS)
 
 bench-quick: $(STAMP)  ## Run the benchmarks briefly, to see that they work
 	@$(BIN)/python -m benchmarks --quick $(ARGS)

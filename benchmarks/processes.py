@@ -9,7 +9,7 @@ import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -125,13 +125,11 @@ async def serve(config: Path, slow_disk: Path | None = None) -> Broker:
     child = await start(
         "-m", "broker", "serve", "--json", "--config", str(config), env=env, stderr=config.with_suffix(".log")
     )
-    said = b""
-    async with asyncio.timeout(60):
-        while not said.rstrip().endswith(b"}"):
-            if not (line := await child.stdout.readline()):
-                raise RuntimeError(f"loa serve ended: {config.with_suffix('.log').read_text()[-2000:]}")
-            said += line
-    host, _, port = json.loads(said)["url"].rpartition("/")[2].rpartition(":")
+    async with asyncio.timeout(30):
+        said = await _object(child.stdout)
+    if "url" not in said:
+        raise RuntimeError(f"loa serve: {said} {config.with_suffix('.log').read_text()[-2000:]}")
+    host, _, port = said["url"].rpartition("/")[2].rpartition(":")
     return Broker(child, host, int(port))
 
 
@@ -147,7 +145,7 @@ def configuration(
         key = sha256(key_of(number).encode()).hexdigest()
         scopes = '["send", "read", "operate"]'
         parts.append(
-            f'[{group}agency]\nname = "Tin {number}"\nprefix = "TVD"\n'
+            f'[{group}agency]\nname = "Tin {number}"\nprefix = "{prefix_of(number)}"\n'
             f'keys = [{{ name = "bench", sha256 = "{key}", scopes = {scopes} }}]\n'
         )
         for index, port in enumerate(ports):
@@ -158,6 +156,11 @@ def configuration(
             )
     config.write_text("".join(parts) + routes, encoding="utf-8")
     return config
+
+
+def prefix_of(agency: int) -> str:
+    """Five letters of its own."""
+    return "T" + "".join(chr(65 + agency // 26**place % 26) for place in range(4))
 
 
 def key_of(agency: int) -> str:
@@ -174,6 +177,17 @@ async def output_of(*arguments: str, env: Mapping[str, str] | None = None, withi
         return found
     finally:
         await process.end()
+
+
+async def _object(lines: asyncio.StreamReader) -> dict[str, Any]:
+    """One JSON object, however many lines it is printed on; empty if none comes."""
+    said = b""
+    while line := await lines.readline():
+        said += line
+        with suppress(ValueError):
+            found: dict[str, Any] = json.loads(said)
+            return found
+    return {}
 
 
 @asynccontextmanager
