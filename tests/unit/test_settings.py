@@ -124,7 +124,12 @@ def test_several_agencies(loaded: Load):
 
 @pytest.mark.parametrize(
     ("country", "said", "readers"),
-    [("VN", "", "abroad"), ("TH", "", "home"), ("VN", 'readers = "home"', "home"), ("TH", 'readers = "abroad"', "abroad")],
+    [
+        ("VN", "", "abroad"),
+        ("TH", "", "home"),
+        ("VN", 'readers = "home"', "home"),
+        ("TH", 'readers = "abroad"', "abroad"),
+    ],
 )
 def test_readers_follow_the_agencys_country_unless_said_otherwise(loaded: Load, country: str, said: str, readers: str):
     chat = f'[channels.chat]\nadapter = "telegram"\ntoken = "1:{"A" * 35}"\nchat_id = "@tin"\n{said}\n'
