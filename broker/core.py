@@ -92,7 +92,7 @@ class Broker:
         Raises `InvalidInput` with field paths, `Conflict` for a used key or external id with another body,
         `Overloaded` or `StoreFull` when nothing more can be taken in.
         """
-        draft = checked(body, self._clock.now())
+        draft = checked(body, self._clock.now(), self._agency(agency).zone)
         replaced = await self._replaced(agency, draft)
         receipt = await self._accepted(agency, draft, replaced, idempotency_key, by)
         if replaced is not None:
@@ -121,7 +121,7 @@ class Broker:
 
     async def preview(self, agency: str, body: Body) -> list[PreviewReport]:
         """What each channel of the route would show; nothing is stored or sent."""
-        draft = checked(body, self._clock.now())
+        draft = checked(body, self._clock.now(), self._agency(agency).zone)
         plan = self._agency(agency).route_plan(draft.route, draft.urgency)
         _known_overrides(draft, plan)
         announcement = self._announcement(agency, draft, plan)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -50,11 +49,18 @@ def _written(value: object) -> object:
     raise ValueError(_NO_TIME)
 
 
-def _in_utc(at: datetime) -> datetime:
-    try:
-        return at.astimezone(UTC)
-    except OverflowError:
-        raise ValueError(_NO_TIME) from None
+def _of_our_time(at: datetime) -> datetime:
+    """So far from either end of the calendar that every zone has a time for it."""
+    if not 1970 <= at.year <= 9000:
+        raise ValueError(_NO_TIME)
+    return at
+
+
+def _in_utc(at: datetime | None, zone: tzinfo) -> datetime | None:
+    """A time without an offset is one of the agency's zone."""
+    if at is None:
+        return None
+    return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
 
 
 def _web(text: str) -> str:
@@ -71,7 +77,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:")
 Text = Annotated[str, AfterValidator(_clean)]
 Legal = Annotated[str, AfterValidator(_legal)]
 Name = Annotated[Legal, Field(min_length=1, max_length=64)]
-When = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_utc)]
+When = Annotated[datetime, BeforeValidator(_written), AfterValidator(_of_our_time)]
 Link = Annotated[str, Field(max_length=2000), AfterValidator(_web)]
 
 
@@ -96,7 +102,7 @@ class Submission(BaseModel):
     media: Annotated[list[Annotated[Legal, Field(max_length=2000)]], Field(max_length=10)] = Field(default_factory=list)
     urgency: Urgency = Urgency.ROUTINE
     send_at: When | None = None
-    """When it goes out; at once unless said."""
+    """When it goes out; at once unless said. Without an offset from UTC: by the agency's time zone."""
     expires_at: When | None = None
     """When nothing more is sent of it."""
     replaces: Name | None = None
@@ -104,7 +110,7 @@ class Submission(BaseModel):
     overrides: dict[Name, Annotated[Text, Field(max_length=BODY_AT_MOST)]] = Field(default_factory=dict)
     """By channel: your own text for it instead of headline and body."""
 
-    def draft(self) -> Draft:
+    def draft(self, zone: tzinfo) -> Draft:
         return Draft(
             headline=self.headline,
             body=self.body,
@@ -116,20 +122,23 @@ class Submission(BaseModel):
             translations=self.translations,
             media=tuple(self.media),
             urgency=self.urgency,
-            send_at=self.send_at,
-            expires_at=self.expires_at,
+            send_at=_in_utc(self.send_at, zone),
+            expires_at=_in_utc(self.expires_at, zone),
             replaces=self.replaces,
             overrides=self.overrides,
         )
 
 
-def checked(body: Mapping[str, Any] | Submission, now: datetime) -> Draft:
-    """The draft in `body`. Raises `InvalidInput` with the path of every field that is wrong and what to do."""
+def checked(body: Mapping[str, Any] | Submission, now: datetime, zone: tzinfo = UTC) -> Draft:
+    """The draft in `body`; its times without an offset are those of `zone`.
+
+    Raises `InvalidInput` with the path of every field that is wrong and what to do.
+    """
     try:
         submission = body if isinstance(body, Submission) else Submission.model_validate(body)
     except ValidationError as error:
         raise InvalidInput("The announcement was not accepted.", *problems(error)) from None
-    draft = submission.draft()
+    draft = submission.draft(zone)
     wrong = _wrong_times(draft, now)
     if wrong:
         raise InvalidInput("The announcement was not accepted.", *wrong)
@@ -159,7 +168,6 @@ _TELLING: Mapping[str, str] = {
     "string_too_long": "is too long: at most {max_length}",
     "string_too_short": "is empty: write something",
     "string_type": "must be text",
-    "timezone_aware": "has no offset from UTC: write it like 2026-11-22T10:00:00+07:00",
     "too_long": "is too long: at most {max_length}",
     "too_short": "is empty: write something",
 }

@@ -16,7 +16,7 @@ from broker.cli.exits import Exit
 from broker.cli.following import decided, finished_well, follow
 from broker.cli.options import DEFAULT_URL, AnnouncementId, AsJson, ChannelName, Config, KeyFile, ServerUrl
 from broker.cli.show import announcement, console, previews, print_json, whisper
-from broker.cli.written import overrides, read_text, time_of
+from broker.cli.written import agency_time, overrides, read_text
 from broker.errors import InvalidInput
 
 File = Annotated[
@@ -38,7 +38,9 @@ Override = Annotated[
 Author = Annotated[str | None, typer.Option("--author", help="Who wrote it.")]
 Language = Annotated[str | None, typer.Option("--language", help="Of the text; Vietnamese (vi) unless said.")]
 ExternalId = Annotated[str | None, typer.Option("--external-id", metavar="ID", help="The CMS's id: taken once.")]
-SendAt = Annotated[str | None, typer.Option("--send-at", metavar="TIME", help="Such as 2026-11-22T10:00+07:00.")]
+SendAt = Annotated[
+    str | None, typer.Option("--send-at", metavar="TIME", help="Such as 2026-11-22T10:00: the agency's time.")
+]
 ExpiresAt = Annotated[str | None, typer.Option("--expires-at", metavar="TIME", help="Nothing is posted after it.")]
 Replaces = Annotated[str | None, typer.Option("--replaces", metavar="ID", help="Ends what of this one is unsent.")]
 Key = Annotated[str | None, typer.Option("--idempotency-key", metavar="KEY", help="Taken once in 24 hours.")]
@@ -71,7 +73,7 @@ def send(
     as_json: AsJson = False,
 ) -> int:
     """Hand in an announcement. Ends as soon as it is accepted, unless told to --wait: from then on nothing loses it."""
-    times = {"send_at": time_of("--send-at", send_at), "expires_at": time_of("--expires-at", expires_at)}
+    times = {"send_at": agency_time("--send-at", send_at), "expires_at": agency_time("--expires-at", expires_at)}
     words = _words(file, headline, body, route, urgent, link, override)
     rest = {"author": author, "language": language, "external_id": external_id, "replaces": replaces}
     said = {**words, **_given({**rest, **times})}

@@ -50,10 +50,23 @@ def _called(name: str) -> str:
 
 def time_of(option: str, text: str | None) -> str | None:
     """ISO 8601 with its offset; a time without one is this machine's."""
+    read = _read_time(option, text)
+    return read.astimezone().isoformat() if read else None
+
+
+def agency_time(option: str, text: str | None) -> str | None:
+    """ISO 8601; a time without an offset is the agency's, which the broker knows."""
+    read = _read_time(option, text)
+    return read.isoformat() if read else None
+
+
+def _read_time(option: str, text: str | None) -> datetime | None:
     if text is None:
         return None
     try:
-        return datetime.fromisoformat(text).astimezone().isoformat()
+        read = datetime.fromisoformat(text)
+        read.astimezone()
+        return read
     except (ValueError, OverflowError):
         problem = FieldProblem(option, f"{text[:40]!r} is no time: write it like 2026-11-22T10:00+07:00")
         raise InvalidInput("The time cannot be read.", problem) from None

@@ -39,8 +39,7 @@ from broker.rules.episodes import (
     of_health,
     ways,
 )
-from broker.rules.health import Member
-from broker.rules.health import LAST_PROBE
+from broker.rules.health import LAST_PROBE, Member
 from broker.rules.sentences import sentence
 from broker.store import SaveSetting
 from broker.values import replace

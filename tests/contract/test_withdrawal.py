@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -90,6 +91,21 @@ async def test_what_is_scheduled_goes_out_at_its_time_and_not_before(tmp_path: P
             report = await broker.settled(receipt.report.id)
     assert report.status == "reached"
     assert [post.posted_at >= at for post in hooks.log.posts] == [True, True]
+
+
+async def test_a_time_without_offset_is_the_agencys(tmp_path: Path) -> None:
+    async with (
+        WebhookEmulator(lag=(0, 0)) as hooks,
+        loa.Broker.open(settings(tmp_path, hooks.base_url)) as broker,
+    ):
+        tomorrow = (datetime.now(UTC) + timedelta(days=1)).replace(microsecond=0)
+        at_home = tomorrow.astimezone(ZoneInfo("Asia/Ho_Chi_Minh")).replace(tzinfo=None)
+        receipt = await broker.announce(**STORY, send_at=at_home.isoformat())
+        assert receipt.report.send_at == tomorrow
+        assert (await broker.withdraw(receipt.report.id)).status == "withdrawn"
+        for wrong in ("0001-01-01T00:00:00", "9999-12-31T23:59:59"):
+            with pytest.raises(loa.InvalidInput):
+                await broker.announce(**STORY, send_at=wrong)
 
 
 async def test_a_scheduled_announcement_expires_even_while_nobody_runs(tmp_path: Path) -> None:
