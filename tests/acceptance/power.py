@@ -132,11 +132,11 @@ class Disk:
 
 def serve(folder: Path, mount: Path, seed: int, torn: bool) -> None:
     """Serves `folder` at `mount` until the power is cut."""
-    import mfusepy  # type: ignore[import-untyped]  # it has no types
+    import mfusepy
 
     disk = Disk(folder, random.Random(seed) if torn else None)
 
-    class Operations(mfusepy.Operations):  # type: ignore[misc]  # as above
+    class Operations(mfusepy.Operations):  # type: ignore[misc]  # it has no types
         def __getattribute__(self, name: str) -> Any:
             return getattr(disk, name) if hasattr(Disk, name) else super().__getattribute__(name)
 

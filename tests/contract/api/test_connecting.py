@@ -93,7 +93,7 @@ async def test_a_channel_without_an_account_offers_none(room):
 
 @pytest.mark.parametrize(("method", "path"), [("POST", CONNECTION), ("GET", "/v1/channels/facebook/account")])
 async def test_only_operators_may(room, method, path):
-    body = {"json": {}} if method == "POST" else {}
+    body: dict[str, Any] = {"json": {}} if method == "POST" else {}
     answer = await room.call(method, path, key=KEYS[TIN, "send"], **body)
     assert (answer.status, answer.code) == (403, "forbidden")
 
