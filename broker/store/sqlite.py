@@ -59,6 +59,8 @@ class SqliteStore:
 
     def open(self) -> None:
         self._database.open()
+        if flaw := self._database.flaw():
+            _log.error("store.damaged", path=str(self._database.path), what=flaw, do="restore it from a backup")
         if not self.renew_ballast():
             _log.warning("store.no_ballast", path=str(self._database.path), why="the disk is nearly full")
 
@@ -107,6 +109,7 @@ class SqliteStore:
         with self._database.writing() as db:
             self._write(db, "end_runs", run=run_id, now=to_micros(self.now()))
             self._write(db, "forget_runs")
+            self._write(db, "free_orphans")
             self._write(db, "begin_run", run=run_id, lease_until=to_micros(run.lease_until))
         return run
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from structlog.testing import capture_logs
@@ -58,14 +58,21 @@ def _judge(copy: Path, sound: dict[str, Case], where: str, silent: list[str]) ->
         silent.append(f"{where}: {type(error).__name__}: {error}")
         return "another error"
     told = sum(log["event"] == "store.damaged" for log in logs)
-    wrong = [i for i, case in seen.items() if i not in sound or case != sound[i]]
+    wrong = [i for i, case in seen.items() if i not in sound or _content(case) != _content(sound[i])]
     missing = sound.keys() - seen.keys()
     if wrong or (missing and not told):
         silent.append(f"{where}: {len(wrong)} cases differ, {len(missing)} are missing, {told} told")
         return "silent"
     if len(missing) > 1:
         return "several records are quarantined"
-    return "one record is quarantined" if missing or told else "touches no record"
+    if missing:
+        return "one record is quarantined"
+    return "found, and every record is sound" if told else "touches no record"
+
+
+def _content(case: Case) -> Case:
+    """Without what the store changes by itself; a damaged owner is put right at the next start."""
+    return Case(replace(case.announcement, owner=None, epoch=0), case.deliveries)
 
 
 def _everything(path: Path, known: dict[str, Case] | None = None) -> dict[str, Case]:

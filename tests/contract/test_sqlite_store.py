@@ -375,3 +375,26 @@ def _fastest(question: Callable[[], object]) -> float:
         return time.perf_counter() - begun
 
     return min(took() for _ in range(5))
+
+
+def test_what_a_damaged_owner_holds_is_claimed_all_the_same(path: Path):
+    one = mine(case(1))
+    with closing(opened(path)) as store:
+        store.begin_run("r1", LEASE)
+        assert store.commit([accept(one)]) == [Done()]
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE announcement SET owner = 'r1?'")
+    with closing(opened(path)) as store:
+        store.begin_run("r2", LEASE)
+        assert [each.announcement.id for each in store.claim("r2", NOON, 10)] == [one.announcement.id]
+
+
+def test_a_broken_structure_is_told_at_open(path: Path):
+    with closing(opened(path)) as store:
+        store.begin_run("r1", LEASE)
+        store.commit([accept(mine(case(1)))])
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute("UPDATE sqlite_schema SET rootpage = 2 WHERE name = 'announcement_newest'")
+    with capture_logs() as logs, closing(opened(path)):
+        assert [log["event"] for log in logs] == ["store.damaged"]
