@@ -18,7 +18,7 @@ from tests.acceptance.verdict import Verdict
 
 IN_RECOVERY = (Point.RUN_BEGUN, Point.CLAIM_DURABLE, Point.CLAIM_ADOPTED, Point.DECISION_DURABLE, Point.OUTCOME_KNOWN)
 """Where a life that has something to recover is likely to come by before anything new happens."""
-DIES_WITHIN = 2.5
+DIES_WITHIN = 5.0
 AFTER_A_STOP = frozenset({Point.DRAIN_BEGUN, Point.DRAIN_DONE})
 AFTER_A_WORD = frozenset({Point.INBOX_DURABLE, Point.INBOX_TAKEN, Point.INBOX_SETTLED})
 PASSES = dict.fromkeys((*AFTER_A_STOP, *AFTER_A_WORD, Point.RUN_BEGUN, Point.CLAIM_DURABLE, Point.CLAIM_ADOPTED), 1)
@@ -69,7 +69,7 @@ def twice(count: int, rng: random.Random) -> list[Death]:
 
 
 async def killed(
-    folder: Path, deaths: Sequence[Death], seed: int, *, each: int = 2, sabotage: str = "", within: float = 60.0
+    folder: Path, deaths: Sequence[Death], seed: int, *, each: int = 2, sabotage: str = "", within: float = 120.0
 ) -> Report:
     """Lets each life die as planned while clients hand in `each` announcements, then lets the last one finish."""
     async with (

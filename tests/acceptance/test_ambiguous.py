@@ -14,7 +14,7 @@ SEED = 20261122
 CASES = 25
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_a_post_nobody_heard_of_is_there_once(tmp_path: Path) -> None:
     """One copy where that can be known; where nobody can, one at most, and the status says so each time."""
     found = await ambiguous(tmp_path, CASES, SEED)

@@ -20,7 +20,7 @@ async def _campaign(folder: Path, deaths: list[Death], seed: int) -> Report:
     return await killed(folder, deaths, seed)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 async def test_nothing_is_lost_or_doubled_however_it_is_killed(tmp_path: Path) -> None:
     """At every named point, at random moments, and again while it recovers; three brokers beside each other."""
     rng = random.Random(SEED)
@@ -30,7 +30,7 @@ async def test_nothing_is_lost_or_doubled_however_it_is_killed(tmp_path: Path) -
         print(f"seed {report.seed}: {report.lives} lives, {report.verdict.figures()}, {dict(report.killed_at)}")
         assert report.faults == []
     assert sum(report.killed_at.total() for report in reports) == 60
-    assert reports[0].killed_at["a random moment"] <= 4, "nearly every named point was reached"
+    assert reports[0].killed_at["a random moment"] <= 6, "nearly every named point was reached"
 
 
 @pytest.mark.parametrize("sabotage", ["", "crash_is_due"])
