@@ -8,12 +8,13 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks import machine, report
-from benchmarks.lab import CHANNELS, Lab
+from benchmarks.lab import CHANNELS, Figure, Lab
 from benchmarks.processes import ROOT, broker, configuration, slow_disk, world
 from benchmarks.scenarios import SCENARIOS
 
@@ -26,16 +27,12 @@ def main() -> int:
     about = machine.described(given.seed)
     print("\n".join(f"{name:10} {value}" for name, value in about.items()), flush=True)
     with tempfile.TemporaryDirectory(prefix="loa-bench-") as folder:
-        lab = asyncio.run(run(given, Path(folder)))
-    if given.json:
-        Path(given.json).write_text(json.dumps([asdict(figure) for figure in lab.figures], indent=1), encoding="utf-8")
+        lab = asyncio.run(run(given, Path(folder), about))
     print("\n" + report.table(lab.figures))
-    if given.write:
-        report.write(DOCUMENT, lab.figures, about)
     return 0
 
 
-async def run(given: argparse.Namespace, folder: Path) -> Lab:
+async def run(given: argparse.Namespace, folder: Path, about: Mapping[str, str]) -> Lab:
     library, quick = await slow_disk(folder), given.quick
     if library is None:
         print("No C compiler here: the figures with 2 ms per fsync are left out.", file=sys.stderr)
@@ -52,7 +49,16 @@ async def run(given: argparse.Namespace, folder: Path) -> Lab:
             began = time.monotonic()
             await SCENARIOS[name](lab)
             print(f"# {name}: {time.monotonic() - began:.0f} s", flush=True)
+            keep(lab.figures, given, about)
         return lab
+
+
+def keep(figures: Sequence[Figure], given: argparse.Namespace, about: Mapping[str, str]) -> None:
+    """After every scenario, so that a run that is broken off leaves what it found."""
+    if given.json:
+        Path(given.json).write_text(json.dumps([asdict(figure) for figure in figures], indent=1), encoding="utf-8")
+    if given.write:
+        report.write(DOCUMENT, figures, about)
 
 
 def _arguments() -> argparse.Namespace:
