@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +15,6 @@ from tests.contract.pages.stage import FULL, Stage, moving, stage
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SMALL: ViewportSize = {"width": 360, "height": 740}
-LARGE: ViewportSize = {"width": 1100, "height": 800}
-SHOTS = os.environ.get("LOA_SHOTS")
-"""Where to put pictures of the pages; none are made unless it is set."""
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -215,29 +210,3 @@ def _answering(body: str, headers: dict[str, str]) -> Any:
         await route.fulfill(body=body, headers={"Content-Type": "text/html", **headers})
 
     return answer
-
-
-@pytest.mark.skipif(SHOTS is None, reason="pictures are made when LOA_SHOTS names a folder")
-async def test_pictures_of_the_pages(desk, browser):
-    """LOA_SHOTS=docs/images pytest tests/contract/pages/test_browser.py -k pictures"""
-    folder = Path(SHOTS or "")
-    await unconfirmed(desk)
-    await desk.announce(headline="Cấm biển từ 17 giờ hôm nay", author="Nguyễn Văn A")
-    for name in ("facebook", "threads"):
-        await desk.emulators[name].fail("refused")
-    said = {
-        "headline": "Bão số 9 đổi hướng",
-        "body": "Tâm bão cách bờ 120 km.",
-        "urgency": "urgent",
-        "route": "breaking",
-    }
-    receipt = await desk.broker.announce("agency", said, by="newsroom")
-    reference = receipt.report.reference
-    await desk.until(reference, lambda report: report.status == "reached")
-    page = await signed_in(browser, desk)
-    for size, tag in ((SMALL, "phone"), (LARGE, "desktop")):
-        await page.set_viewport_size(size)
-        for name, path in {"list": "", "announcement": f"/announcements/{reference}", "channels": "/channels"}.items():
-            await page.goto(f"/desk{path}")
-            await page.screenshot(path=folder / f"desk-{name}-{tag}.png", full_page=True)
-    await page.context.close()
