@@ -4,7 +4,7 @@
     LOA_FREEZE_AT=intent.durable:1    SIGSTOP there; somebody else must send SIGCONT
     LOA_CLOCK_SHIFT=FILE              the wall clock is off by the seconds written there, read anew each time
     LOA_SLOW_COMMIT=0.2               every commit takes that many seconds
-    LOA_SABOTAGE=hasty,gate           see SABOTAGE and ADAPTERS
+    LOA_SABOTAGE=hasty,gate           see SABOTAGE, ADAPTERS and PATCHES
 
 Production never reads these: they are read here, and handed to the composition root.
 """
@@ -83,6 +83,14 @@ ADAPTERS: Mapping[str, Callable[[type[Adapter]], type[Adapter]]] = {"hasty": has
 """The same for adapters."""
 
 
+def follow_the_wall() -> None:
+    SystemClock.FOLLOWED = timedelta(days=1)
+
+
+PATCHES: Mapping[str, Callable[[], None]] = {"naive_clock": follow_the_wall}
+"""The same for what has no switch."""
+
+
 @dataclass(slots=True)
 class Hook:
     """Sends this process a signal when one point is passed for the n-th time, and makes commits slow."""
@@ -140,10 +148,7 @@ def shift_clock(file: str) -> None:
 
 def _sabotage(environment: Mapping[str, str]) -> list[str]:
     names = [name for name in environment.get("LOA_SABOTAGE", "").split(",") if name]
-    if "naive_clock" in names:
-        SystemClock.FOLLOWED = timedelta(days=1)
-        names.remove("naive_clock")
-    if unknown := set(names) - SABOTAGE.keys() - ADAPTERS.keys():
+    if unknown := set(names) - SABOTAGE.keys() - ADAPTERS.keys() - PATCHES.keys():
         raise ValueError(f"unknown sabotage: {', '.join(sorted(unknown))}")
     return names
 
@@ -151,6 +156,8 @@ def _sabotage(environment: Mapping[str, str]) -> list[str]:
 def serve(config: str) -> int:
     """Serves until it is stopped or dies."""
     test_only = {"LOA_CRASH_AT", "LOA_FREEZE_AT", "LOA_SABOTAGE", "LOA_CLOCK_SHIFT", "LOA_SLOW_COMMIT"}
+    for name in PATCHES.keys() & set(_sabotage(os.environ)):
+        PATCHES[name]()
     if shifts := os.environ.get("LOA_CLOCK_SHIFT"):
         shift_clock(shifts)
     settings = {key: value for key, value in os.environ.items() if key not in test_only}

@@ -1,0 +1,62 @@
+"""Every safety test has a switch that takes away what it tests, and is red with it. This is the table of all of them;
+tests/unit/test_sabotage.py holds it to what there is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Sabotage:
+    """One switch and the test that it turns red."""
+
+    switch: str
+    """A name in `tests.acceptance.runner` (for real processes), or an argument of the part that has the switch."""
+    takes_away: str
+    test: str
+    """Path and name: the test runs with the switch, and asserts that harm is done."""
+
+
+TABLE = (
+    Sabotage(
+        "acknowledge_first",
+        "2xx only after the commit",
+        "tests/acceptance/test_crash.py::test_accepted_means_durable",
+    ),
+    Sabotage(
+        "crash_is_due",
+        "what a crash found in flight is checked, not sent again",
+        "tests/acceptance/test_crash.py::test_what_was_sent_and_not_recorded_is_not_sent_again",
+    ),
+    Sabotage(
+        "gate",
+        "no byte leaves without a lease",
+        "tests/acceptance/test_stop.py::test_a_broker_frozen_past_its_lease_posts_nothing_before_it_owns_it_again",
+    ),
+    Sabotage(
+        "hasty",
+        "no repeat on a timeout",
+        "tests/acceptance/test_ambiguous.py::test_a_broker_that_guesses_posts_twice",
+    ),
+    Sabotage(
+        "rash",
+        "a list without our post is no proof",
+        "tests/acceptance/test_ambiguous.py::test_a_broker_that_guesses_posts_twice",
+    ),
+    Sabotage(
+        "blind",
+        "uncertain posts are read back",
+        "tests/acceptance/test_ambiguous.py::test_a_broker_that_guesses_posts_twice",
+    ),
+    Sabotage(
+        "naive_clock",
+        "the broker's clock ignores jumps of the wall clock",
+        "tests/acceptance/test_clock.py::test_a_wall_clock_that_jumps_changes_nothing",
+    ),
+    Sabotage(
+        "synchronous_off",
+        "every commit is synced",
+        "tests/acceptance/test_power.py::test_without_syncs_a_power_cut_loses_what_was_acknowledged",
+    ),
+)
