@@ -16,6 +16,7 @@ from broker.api.face import FACE, VISITOR, Face
 from broker.api.problems import LockedOut, refused
 from broker.errors import Forbidden, LoaError, NotFound, RequestError
 from broker.pages import announcements, channels, entry, sending
+from broker.pages.entry import COOKIE
 from broker.pages.forms import Form, read_form
 from broker.pages.guard import from_elsewhere, is_ours
 from broker.pages.html import static, templates
@@ -24,7 +25,6 @@ from broker.pages.visit import Desk, Visit
 from broker.rules.agency import Scope
 from broker.rules.text import legal
 
-COOKIE = "desk"
 View = Callable[[Visit, Form], Awaitable[web.Response]]
 """A view gets what the form sent; nothing for GET."""
 
