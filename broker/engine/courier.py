@@ -9,7 +9,6 @@ from pathlib import Path
 
 import structlog
 
-from broker.clock import Clock
 from broker.contract import Gate, GateClosed, Job, Profile
 from broker.engine.channels import Station
 from broker.engine.lease import AttemptGate, Lease
@@ -23,8 +22,8 @@ log = structlog.get_logger("loa.courier")
 class Courier:
     """Runs adapters under the gate and a time limit. `gate_switch` off is a sabotage for tests only."""
 
-    def __init__(self, lease: Lease, clock: Clock, *, gate_switch: bool = True) -> None:
-        self._lease, self._clock, self._gate_switch = lease, clock, gate_switch
+    def __init__(self, lease: Lease, *, gate_switch: bool = True) -> None:
+        self._lease, self._gate_switch = lease, gate_switch
 
     def job(
         self,

@@ -93,7 +93,6 @@ class Dispatcher:
         monitor: Monitor,
         clock: Clock,
         *,
-        run_id: str,
         fetch: Callable[[Pacer], None],
         recompose: Callable[[Announcement, Delivery], Delivery],
         neighbour: Callable[[Announcement, Delivery], str | None],
@@ -103,7 +102,7 @@ class Dispatcher:
         held_at_most: int = HELD_AT_MOST,
     ) -> None:
         self._stations, self._writer, self._courier, self._monitor = stations, writer, courier, monitor
-        self._clock, self._run_id = clock, run_id
+        self._clock = clock
         self._recompose, self._neighbour, self._listener, self._orphan = recompose, neighbour, listener, orphan
         self._switches = switches or Switches()
         self._at = self._switches.at

@@ -91,7 +91,7 @@ class Engine:
         run = await self.call(self.store.begin_run, self.run_id, self.lease_for)
         self.switches.at(Point.RUN_BEGUN)
         self.lease = Lease(self.run_id, run.lease_until, self.clock)
-        courier = Courier(self.lease, self.clock, gate_switch=self.switches.gate)
+        courier = Courier(self.lease, gate_switch=self.switches.gate)
         self.monitor = Monitor(
             self.stations,
             self.writer,
@@ -107,7 +107,6 @@ class Engine:
             courier,
             self.monitor,
             self.clock,
-            run_id=self.run_id,
             fetch=self._refill,
             recompose=self._recompose,
             neighbour=self._neighbour,

@@ -170,14 +170,6 @@ class Writer:
     async def write(self, operation: Operation, lane: Lane) -> Result:
         return await self.submit(operation, lane)
 
-    def abandon(self) -> None:
-        """Drops everything unanswered, as a crash would: for simulations (`inline`) only."""
-        if self._runner:
-            self._runner.cancel()
-        for lane in Lane:
-            for ticket in self._batcher.drain(lane):
-                ticket.future.cancel()
-
     def _refuse_while_full(self, lane: Lane) -> None:
         """Lets one accept through now and then, to find out whether there is space again."""
         if lane is Lane.ACCEPTS and self._full:

@@ -72,7 +72,6 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "not posted in time[: it was useful until {until}]",
         "không đăng kịp[: tin chỉ còn giá trị đến {until}]",
     ),
-    "no_late_copy": ("not posted: this route makes no late copies", "không đăng: tuyến này không đăng bù"),
     "newest_five": (
         "no late copy: after an outage only the newest five are made",
         "không đăng bù: sau sự cố chỉ đăng bù năm tin mới nhất",
@@ -100,7 +99,6 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "[{operator}|the platform] does not answer[ ({detail})]",
         "[{operator}|nền tảng] không trả lời[ ({detail})]",
     ),
-    "retry": ("tried again[ at {at}][: {detail}]", "sẽ thử lại[ lúc {at}][: {detail}]"),
     "pending": (
         "[{operator}|the platform] has taken it and does not show it yet",
         "[{operator}|nền tảng] đã nhận nhưng chưa hiển thị",
@@ -118,18 +116,6 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "interrupted": (
         "interrupted before anything was public: it goes on",
         "bị gián đoạn khi chưa có gì hiển thị: tiếp tục đăng",
-    ),
-    "checking_list": (
-        "may have been posted: we look for it there and send nothing again[ before {until}]",
-        "có thể đã đăng: đang tìm trên kênh, không gửi lại[ trước {until}]",
-    ),
-    "checking_handle": (
-        "may have been posted: [{operator}|the platform] is asked what became of it",
-        "có thể đã đăng: đang hỏi lại [{operator}|nền tảng]",
-    ),
-    "repeat_keyed": (
-        "the answer was lost[ ({detail})]: sent again with the same key, so that it counts once",
-        "không nhận được câu trả lời[ ({detail})]: gửi lại với cùng mã khóa nên chỉ tính một lần",
     ),
     "repeat_wanted": (
         "may have been posted; this route wants one repeat: sent again",
@@ -149,16 +135,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "không thấy trên kênh[ đến {until}]: không còn cần, không gửi lại",
     ),
     "absent": ("proved not to be posted: sent again", "đã xác minh là chưa đăng: gửi lại"),
-    "gate_closed": (
-        "held back before anything left: another process takes over",
-        "dừng lại trước khi gửi: một tiến trình khác tiếp quản",
-    ),
     # what is public
     "live": ("live", "đã đăng"),
-    "live_account": ("live, read back by our own account", "đã đăng, tài khoản của tòa soạn đã đọc lại được"),
     "live_late": ("late copy[, written at {written_at}]", "bản đăng bù[, viết lúc {written_at}]"),
     "found": ("found there: it is live", "đã tìm thấy trên kênh: tin đã đăng"),
-    "late_evidence": ("it is live after all", "sau cùng đã xác nhận: tin đã đăng"),
     "two_copies": ("{count} copies are to be seen there", "trên kênh có {count} bản"),
     "copy_deleted": ("the younger copy was deleted", "đã xóa bản đăng sau"),
     "copy_delete_failed": (

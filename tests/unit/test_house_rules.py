@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from broker.rules.catalogue import SENTENCES
+
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted(path for package in ("broker", "adapters", "loa") for path in (ROOT / package).rglob("*.py"))
 ENTRY_POINTS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["entry-points"]
@@ -67,6 +69,12 @@ def test_no_function_is_longer_than_60_lines():
 @pytest.mark.parametrize("path", ADAPTERS, ids=lambda path: path.stem)
 def test_an_adapter_has_80_to_250_lines(path: Path):
     assert 80 <= len(path.read_text(encoding="utf-8").splitlines()) <= 250
+
+
+def test_every_sentence_is_said_somewhere():
+    said = "".join(path.read_text(encoding="utf-8") for path in SOURCES if path.name != "catalogue.py")
+    made_up = ("alert_", "status_")
+    assert [key for key in SENTENCES if f'"{key}"' not in said and not key.startswith(made_up)] == []
 
 
 def test_nothing_waits_by_sleeping_a_thread():

@@ -214,15 +214,6 @@ async def test_a_caller_that_goes_away_unwrites_nothing(disk: Disk):
     assert ids(disk.load([identity(1), identity(2)])) == [identity(1), identity(2)]
 
 
-async def test_what_is_abandoned_is_answered_to_nobody(disk: Disk):
-    async with running(disk, inline=True, commit_delay=lambda: 1.0) as writer:
-        future = writer.submit(accept(case(1)), Lane.ACCEPTS)
-        writer.abandon()
-        await asyncio.wait([future], timeout=5)
-        assert future.cancelled()
-    assert disk.batches == []
-
-
 # a full disk
 
 
