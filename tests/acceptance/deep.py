@@ -3,7 +3,7 @@
     python -m tests.acceptance.deep r1 --count 1000         one part
     python -m tests.acceptance.deep                         all of it, more than an hour on two cores
 
-Every part prints one JSON line and adds it to docs/figures/acceptance.json: what, how many, seed, what was found.
+Every part prints one JSON line and adds it to docs/figures/acceptance.json, and to the table in docs/promises.md.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ from tests.acceptance.rig import EMULATED, OPTIONS, Rig
 from tests.acceptance.verdict import Verdict
 
 FIGURES = ROOT / "docs" / "figures" / "acceptance.json"
+PAGE = ROOT / "docs" / "promises.md"
+BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 LIVES_A_STORE = 50
 """So many deaths on one store, then a new one: its platforms' logs are read as a whole."""
 
@@ -175,7 +177,37 @@ def _sum(verdicts: Any) -> Figures:
 def _keep(name: str, result: Figures) -> None:
     FIGURES.parent.mkdir(exist_ok=True)
     known = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
-    FIGURES.write_text(json.dumps(known | {name: result}, indent=2, sort_keys=True) + "\n")
+    known |= {name: result}
+    FIGURES.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n")
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    PAGE.write_text(f"{before}{BEGIN}\n{_table(known)}\n{END}{rest.partition(END)[2]}")
+
+
+def _table(figures: Mapping[str, Figures]) -> str:
+    """What docs/promises.md shows."""
+    rows = ["| | fault | N (of) | announcements | found | seed | commit, day |", "|---|---|---|---|---|---|---|"]
+    for name, part in PARTS.items():
+        if not (one := figures.get(name)):
+            continue
+        found = dict(one["found"])
+        count = found.pop("announcements", "")
+        found.pop("deliveries", None)
+        said = "; ".join(f"{key.replace('_', ' ')} {_words(value)}" for key, value in found.items())
+        row = (
+            name,
+            one["what"],
+            f"{one['n']} ({part.count})",
+            count,
+            said,
+            one["seed"],
+            f"{one['commit']}, {one['on']}",
+        )
+        rows.append(f"| {' | '.join(map(str, row))} |")
+    return "\n".join(rows)
+
+
+def _words(value: Any) -> str:
+    return ", ".join(f"{key}: {item}" for key, item in value.items()) if isinstance(value, dict) else str(value)
 
 
 def _commit() -> str:
