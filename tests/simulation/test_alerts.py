@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -91,10 +90,10 @@ def test_many_unconfirmed_copies_are_one_message():
 
 def test_a_shut_account_is_brought_to_mind_daily():
     shut = Spell(T.LOGGED_OUT, 0, 3 * DAY)
-    found, _ = told([channel("telegram", Kind.LIST, shut), ZALO, X], news(0, 30), news(1, 2.5 * DAY))
+    found, _ = told([channel("telegram", Kind.LIST, shut), ZALO, X], news(0, 30), news(1, 1.2 * DAY))
     said = [at for at, text in found["duty"] if "shut us out" in text]
-    assert len(said) == 3
-    assert [round((b - a) / DAY, 2) for a, b in itertools.pairwise(said)] == [1, 1]
+    assert len(said) == 2
+    assert round((said[1] - said[0]) / DAY, 2) == 1
 
 
 def test_nobody_is_told_of_outages_while_our_own_network_is_down():
