@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import tomllib
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -20,8 +21,6 @@ from broker.rules.agency import Scope
 
 EXAMPLE = "config.example.toml"
 USUAL = ("site", "facebook", "zalo")
-PEOPLE = ("duty",)
-"""Blocks of the example whose channels are for alerts."""
 KEY_NAME = "desk"
 _HEAD = """# Loa's configuration, made by `loa init`. Put your own where it says replace-with or .example;
 # `loa check` names what is left.
@@ -51,13 +50,14 @@ def init(
 ) -> int:
     """Write a commented loa.toml with what you have, and make a key, which is shown once. Overwrites nothing."""
     ask = sys.stdin.isatty() and not as_json
-    blocks = _blocks(_example())
+    example = _example()
+    blocks = _blocks(example)
     _free(to)
     name = _said(name, "The agency's name", "Tin Ví Dụ", ask)
     prefix = _prefix(_said(prefix, "Prefix of references", "TVD", ask))
-    chosen = _wanted(_said(channels, f"Channels ({', '.join(blocks)})", ",".join(USUAL), ask), blocks)
+    chosen = _wanted(_said(channels, f"Channels ({', '.join(blocks)})", ",".join(USUAL), ask), blocks, _people(example))
     key, digest = new_key()
-    _write(to, _written(blocks, chosen, name, prefix, url, digest))
+    _write(to, _configuration(example, chosen, name, prefix, url, digest))
     if as_json:
         print_json({"file": str(to), "key": key, "name": KEY_NAME, "channels": list(chosen)})
     else:
@@ -77,10 +77,10 @@ def _prefix(text: str) -> str:
     return text
 
 
-def _wanted(text: str, blocks: Mapping[str, str]) -> list[str]:
+def _wanted(text: str, blocks: Mapping[str, str], people: Sequence[str]) -> list[str]:
     names = list(dict.fromkeys(one.strip() for one in text.split(",") if one.strip()))
     unknown = [one for one in names if one not in blocks]
-    if unknown or not [one for one in names if one not in PEOPLE]:
+    if unknown or not [one for one in names if one not in people]:
         said = f"{unknown[0][:40]!r} is not among them" if unknown else "name one to post to"
         raise InvalidInput(f"--channels: {said}: choose from {', '.join(blocks)}.")
     return names
@@ -106,21 +106,28 @@ def _table(example: str, name: str) -> str:
     return found[0].rstrip() + "\n"
 
 
-def _written(
-    blocks: Mapping[str, str], chosen: Sequence[str], name: str, prefix: str, url: str | None, digest: str
-) -> str:
-    example = _example()
-    agency = _agency(_table(example, "agency"), chosen, name, prefix, digest)
-    channels = [blocks[one].replace("Tin Ví Dụ", _inside(name)) for one in chosen]
-    if url is not None:
-        channels = [block.replace("https://tin.example/l", _inside(url)) for block in channels]
+def _people(example: str) -> list[str]:
+    """Channels that are for alerts."""
+    return list(tomllib.loads(example)["agency"]["alerts"])
+
+
+def _configuration(example: str, chosen: Sequence[str], name: str, prefix: str, url: str | None, digest: str) -> str:
+    blocks, people = _blocks(example), _people(example)
+    agency = _agency(_table(example, "agency"), [one for one in chosen if one in people], name, prefix, digest)
+    channels = _channels([blocks[one] for one in chosen], name, url)
     return "\n".join([_HEAD, _table(example, "server"), _table(example, "store"), agency, *channels, _NO_ROUTE])
 
 
-def _agency(table: str, chosen: Sequence[str], name: str, prefix: str, digest: str) -> str:
+def _channels(blocks: Sequence[str], name: str, url: str | None) -> list[str]:
+    """With the agency's own name and address where the example has its own."""
+    named = [block.replace("Tin Ví Dụ", _inside(name)) for block in blocks]
+    return named if url is None else [block.replace("https://tin.example/l", _inside(url)) for block in named]
+
+
+def _agency(table: str, alerts: Sequence[str], name: str, prefix: str, digest: str) -> str:
     table = table.replace('"Tin Ví Dụ"', quoted(name)).replace('"TVD"', quoted(prefix)).replace("TVD-", f"{prefix}-")
-    alerts = ", ".join(quoted(one) for one in chosen if one in PEOPLE)
-    table = table.replace('alerts = ["duty"]', f"alerts = [{alerts}]")
+    ways = f"alerts = [{', '.join(map(quoted, alerts))}]"
+    table = re.sub(r"^alerts = \[.*?\]", lambda _: ways, table, flags=re.MULTILINE)
     scopes = ", ".join(quoted(one) for one in Scope)
     key = f"{{ name = {quoted(KEY_NAME)}, sha256 = {quoted(digest)}, scopes = [{scopes}] }}"
     return re.sub(r"^keys = .*$", lambda _: f"keys = [{key}]", table, flags=re.MULTILINE)
