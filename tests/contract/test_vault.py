@@ -135,6 +135,48 @@ async def published(adapter: ZaloAdapter, number: int = 0) -> Outcome:
     return await adapter.publish(Copy(post, adapter.compose(post)).job())
 
 
+# -- accounts that people connect
+
+
+async def test_a_connected_pair_outlives_the_configured_one(house):
+    """Also where the configuration's token was never used before, and after a restart."""
+    granted = house.zalo.grant()
+    pair = TokenPair(granted["access_token"], granted["refresh_token"])
+    await house.vault().replace(pair, SEED)
+    house.zalo.access_tokens.pop("zalo-access")
+    for _ in range(2):
+        assert await house.adapter().probe() == Live("4402")
+    assert (house.token.pair.access, house.trades) == (pair.access, 0)
+
+
+async def test_a_renewal_under_way_does_not_undo_a_new_consent(house):
+    """Its answer comes after the person's pair, and belongs to a line that is no more."""
+    vault = house.vault()
+    adapter = await house.renewed(vault)
+    await house.zalo.fail(Kind.SLOW_DRIP, step="token", times=1, after=0.01)
+    await house.pass_life(0.6)
+    probe = asyncio.create_task(adapter.probe())
+    await house.zalo.until(lambda log: len(log.asked("token")) == 2)
+    granted = house.zalo.grant()
+    await vault.replace(TokenPair(granted["access_token"], granted["refresh_token"]), SEED)
+    await probe
+    assert house.token.pair.access == granted["access_token"]
+    assert await adapter.probe() == Live("4402")
+
+
+async def test_without_any_token_nothing_is_asked_of_the_platform(house):
+    adapter = house.adapter(access_token=None, refresh_token=None)
+    for _ in range(3):
+        outcome = await adapter.probe()
+        assert isinstance(outcome, Denied)
+        assert "loa connect zalo" in outcome.detail
+    assert (house.zalo.log.requests, house.troubles, house.store.token(SLOT)) == ([], [], None)
+    granted = house.zalo.grant()
+    pair = TokenPair(granted["access_token"], granted["refresh_token"])
+    await house.vault().replace(pair, TokenPair(""))
+    assert await house.adapter(access_token=None, refresh_token=None).probe() == Live("4402")
+
+
 # -- where the token comes from
 
 
