@@ -73,7 +73,8 @@ def _is_enough(job: Job, posts: Sequence[Listed], since: datetime) -> bool:
 
 
 def _verdict(job: Job, posts: Sequence[Listed], since: datetime, back_to: datetime) -> Finding:
-    copies = [post for post in reversed(posts) if post.at >= since and is_ours(job, post.text)]
+    each_once = {post.id: post for post in reversed(posts)}.values()  # pages overlap
+    copies = [post for post in each_once if post.at >= since and is_ours(job, post.text)]
     if not copies:
         return NotSeen(back_to, _neighbour(job, posts))
     public = [post for post in copies if not post.hidden]

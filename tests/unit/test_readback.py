@@ -122,6 +122,13 @@ async def test_copies_are_named_oldest_first_also_within_one_second():
     assert (await asked(job(), listed))[0] == Live("2", "https://p.example/2", Seen.ACCOUNT)
 
 
+async def test_a_copy_on_two_pages_is_one_copy():
+    """Pages overlap, by intent or because the list grew while it was read: a second sight is no second copy."""
+    ours = post("p1", TEXT, 5)
+    found, _ = await asked(job(count=True), [post("x", after=9), ours], [ours, post("y", after=-90)])
+    assert found == Live("p1", "https://p.example/p1", Seen.ACCOUNT, ())
+
+
 async def test_a_copy_that_readers_cannot_see_is_told_as_such_unless_they_see_another():
     unseen = post("1", TEXT, hidden="switch the app to live mode")
     assert (await asked(job(), [unseen]))[0] == Hidden("switch the app to live mode")
