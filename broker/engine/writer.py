@@ -164,6 +164,8 @@ class Writer:
             self._refuse_while_full(lane)
             self._add(Ticket(operation, lane, future))
         except (Overloaded, StoreError) as error:
+            if self.failed.is_set() and lane is Lane.OUTCOMES:
+                self._on_unrecorded([operation])
             future.set_exception(error)
         return future
 

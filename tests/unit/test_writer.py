@@ -282,7 +282,7 @@ async def test_a_broken_store_acknowledges_nothing_and_hands_outcomes_out(disk: 
         assert isinstance(writer.failure, StoreError)
         with pytest.raises(StoreError):
             await writer.write(large(2), Lane.OUTCOMES)
-    assert unrecorded == [large(1)]
+    assert unrecorded == [large(1), large(2)], "also what happens after the store broke"
 
 
 # acknowledged is durable
