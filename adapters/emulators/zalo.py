@@ -37,6 +37,7 @@ class Work:
     article_id: str | None
     ready_at: datetime
     is_stuck: bool = False
+    is_refused: bool = False
 
 
 class ZaloEmulator(HttpEmulator):
@@ -52,6 +53,7 @@ class ZaloEmulator(HttpEmulator):
         | {Kind.SERVER_ERROR, Kind.ERROR_IN_200, Kind.THROTTLED, Kind.LOGGED_OUT, Kind.EXPIRED, Kind.REVOKED}
         | {Kind.NO_PERMISSION, Kind.POLICY}
         | {Kind.SILENT_DROP, Kind.EMPTY_LIST, Kind.LIST_LAG, Kind.NEVER_FINISH, Kind.REMOVE_LATER, Kind.INVISIBLE}
+        | {Kind.REFUSE_LATER}
     )
     wordings: ClassVar[Mapping[Kind, tuple[int, str]]] = {
         Kind.SERVER_ERROR: (-100, "An unknown error has occurred"),
@@ -194,6 +196,8 @@ class ZaloEmulator(HttpEmulator):
         is_fetched = not (urlsplit(given["cover"]["photo_url"]).hostname or "").endswith(".invalid")
         if self.faults.take(Kind.NEVER_FINISH, call.step):
             self.work[token] = Work(None, ready_at, is_stuck=True)
+        elif self.faults.take(Kind.REFUSE_LATER, call.step):
+            self.work[token] = Work(None, ready_at, is_refused=True)
         elif not is_fetched:
             self.work[token] = Work(None, ready_at)
         else:
@@ -237,6 +241,8 @@ class ZaloEmulator(HttpEmulator):
             raise refused(BAD_PARAMETER, "param is invalid")
         if work.is_stuck or self.now() < work.ready_at:
             raise refused(-100, "Media is being processed")
+        if work.is_refused:
+            raise refused(*self.policy)
         if work.article_id is None:
             raise refused(_FAILED, "Upload media failed: Too many failed attempts")
         return words(0, "Success", data={"id": work.article_id})

@@ -24,7 +24,6 @@ class ZaloPushEmulator(ZaloEmulator):
     """`moderated_after`: seconds until a broadcast reaches the followers; `broadcasts`: how many the package has."""
 
     name = "zalo_push"
-    kinds = ZaloEmulator.kinds | {Kind.REFUSE_LATER}
 
     def __init__(self, *, moderated_after: float = 60.0, broadcasts: int = 100, **articles: Any) -> None:
         super().__init__(**articles)

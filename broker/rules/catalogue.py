@@ -103,6 +103,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "[{operator}|the platform] has taken it and does not show it yet",
         "[{operator}|nền tảng] đã nhận nhưng chưa hiển thị",
     ),
+    "pending_person": (
+        "handed over; only a person can say when readers see it[, waited for until {until}]",
+        "đã chuyển; chỉ người trực mới biết khi nào độc giả thấy tin[, chờ đến {until}]",
+    ),
     "unfinished": ("prepared there, the last step follows", "đã chuẩn bị xong, còn bước cuối"),
     # what may or may not be public
     "uncertain": (

@@ -224,7 +224,7 @@ def _settled_at(d: Delivery, policy: Policy, otherwise: datetime) -> datetime:
 def _published(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> Delivery:
     match outcome:
         case Pending(handle, check_after):
-            return _to(d, S.PENDING, Reason("pending"), handle=handle, next_at=now + bounded(check_after))
+            return _pending(d, handle, check_after, policy, now)
         case Unfinished(handle, resume_after):
             return _to(d, S.DUE, Reason("unfinished"), handle=handle, next_at=now + resume_after)
         case Absent():
@@ -246,6 +246,14 @@ def _published(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> 
             return _uncertain(d, outcome, policy, now)
         case _:
             return d
+
+
+def _pending(d: Delivery, handle: str, check_after: timedelta, policy: Policy, now: datetime) -> Delivery:
+    """Taken, and shown later. Where nobody can be asked when, a person's word is waited for."""
+    if Verb.CONFIRM in policy.profile.abilities:
+        return _to(d, S.PENDING, Reason("pending"), handle=handle, next_at=now + bounded(check_after))
+    until = (d.sent_at or now) + policy.profile.pending_for
+    return _to(d, S.PENDING, Reason("pending_person", {"until": _iso(until)}), handle=handle)
 
 
 def _retry(d: Delivery, reason: Reason, asked: timedelta | None, policy: Policy, now: datetime) -> Delivery:
@@ -317,7 +325,7 @@ def _confirmed(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> 
 def _found(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> Delivery:
     match outcome:
         case Pending(handle, check_after):
-            return _to(d, S.PENDING, Reason("pending"), handle=handle, next_at=now + bounded(check_after))
+            return _pending(d, handle, check_after, policy, now)
         case Unfinished(handle, resume_after):
             return _to(d, S.DUE, Reason("unfinished"), handle=handle, next_at=now + resume_after, first_sent_at=None)
         case Absent():

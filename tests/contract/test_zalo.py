@@ -30,7 +30,7 @@ from broker.outcome import (
     Unavailable,
     Uncertain,
 )
-from tests.contract.adapter_suite import Deletes, Edits, Lists, Rehearses
+from tests.contract.adapter_suite import Confirms, Deletes, Edits, Lists, Rehearses
 from tests.contract.bench import OTHER, PATIENCE, POST, Bench, Copy, MemoryVault
 from tests.contract.emulators.browser import HandClock
 
@@ -44,7 +44,7 @@ SETTINGS = {
 }
 
 
-class TestZalo(Lists, Deletes, Edits, Rehearses):
+class TestZalo(Lists, Deletes, Edits, Rehearses, Confirms):
     adapter = ZaloAdapter
     emulator = ZaloEmulator
     settings: ClassVar = {**SETTINGS, "article_url": "https://zalo.example/{id}"}

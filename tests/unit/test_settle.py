@@ -98,6 +98,14 @@ def test_after_uncertain(step: StepClass, state: State, verb: Verb | None, outco
     assert (after.state, verb_for(after, how)) == (state, verb)
 
 
+def test_where_nobody_can_be_asked_a_persons_word_is_waited_for():
+    how = policy(NOTHING, abilities=frozenset({Verb.PROBE}))
+    waits = settle(delivery(S.SENDING), Verb.PUBLISH, Pending("h1", s(20)), how, NOW)
+    assert waits.reason is not None
+    assert (waits.state, waits.next_at, waits.reason.key) == (S.PENDING, None, "pending_person")
+    assert by_time(waits, how, at(1 + 3600)).state is S.UNCONFIRMED
+
+
 @pytest.mark.parametrize("step", [HANDLE, LIST])
 def test_a_platform_that_offers_no_read_back_cannot_be_asked(step: StepClass):
     how = policy(step, abilities=frozenset({Verb.PROBE}))
