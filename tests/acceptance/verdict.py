@@ -99,7 +99,9 @@ def _judge_one(
         verdict.after_withdrawal += [f"{where}: posted after the withdrawal was answered"] if late else []
         return
     if state == "live" and not visible:
-        verdict.untrue.append(f"{where}: live, and there is no copy")
+        course = [f"{e['n']} {e['kind']} ({(e['reason'] or {}).get('en')})" for e in told]
+        taken = [f"{post.id} taken away by {post.removed_by}" for post in copies]
+        verdict.untrue.append(f"{where}: live, and there is no copy; {taken}; {delivery['platform_id']}: {course}")
     if state in ("failed", "expired", "skipped") and copies:
         verdict.untrue.append(f"{where}: {state}, and there is a copy")
     if channel in LISTED and state == "unconfirmed":
