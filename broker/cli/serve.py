@@ -82,7 +82,9 @@ async def serve_until_stopped(
                 app, server.host, server.port, stop=stop, finish_within_s=drain, on_ready=lambda *at: ready(_url(*at))
             )
         except OSError as error:
-            raise ConfigError([f"server.listen: {server.listen} cannot be used: {error.strerror}"]) from None
+            why = (error.strerror or str(error)).rpartition(": ")[2]
+            problem = f"server.listen: {server.listen} cannot be used: {why}; stop what uses it, or choose another"
+            raise ConfigError([problem]) from None
         loop.add_signal_handler(signal.SIGTERM, _say_patience)
     return Exit.NOT_REACHED if failed.is_set() else Exit.OK
 
