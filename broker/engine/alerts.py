@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,6 +21,7 @@ from broker.engine.channels import Station, Stations
 from broker.engine.courier import Courier
 from broker.engine.doors import Doors
 from broker.engine.monitor import Monitor
+from broker.engine.rehearsals import Proof
 from broker.engine.writer import Lane, Writer
 from broker.model import Case, Event, Post, Reason, Urgency
 from broker.outcome import Live, Pending
@@ -39,7 +40,7 @@ from broker.rules.episodes import (
     of_health,
     ways,
 )
-from broker.rules.health import LAST_PROBE, Member
+from broker.rules.health import LAST_PROBE, Member, Scope
 from broker.rules.sentences import sentence
 from broker.store import SaveSetting
 from broker.values import replace
@@ -76,6 +77,8 @@ class Alerter:
     monitor: Monitor
     clock: Clock
     doors: Doors
+    unproved: Callable[[str], Proof | None] = lambda key: None
+    """The rehearsal that a channel failed last; None: it did not."""
     hold: timedelta = HOLD
     _open: dict[str, Open] = field(default_factory=dict)
     _troubled: dict[tuple[str, Kind, str], dict[str, datetime]] = field(default_factory=lambda: defaultdict(dict))
@@ -177,6 +180,9 @@ class Alerter:
             if trouble is not None:
                 since = self.clock.now()
                 yield Episode(agency=agency, kind=Kind.TOKEN, subject=station.name, since=since, detail=trouble)
+            failed = self.unproved(station.key) if station.agency == agency else None
+            if failed is not None and station.key not in self.monitor.view.down:
+                yield _of_rehearsal(station, failed)
         for (of, kind, channel), references in self._troubled.items():
             if of == agency and references:
                 yield Episode(
@@ -271,6 +277,19 @@ class Alerter:
         if not isinstance(outcome, Live | Pending):
             log.warning("alert_not_sent", channel=station.key, outcome=type(outcome).__name__)
         return isinstance(outcome, Live | Pending)
+
+
+def _of_rehearsal(station: Station, failed: Proof) -> Episode:
+    subject, operator = station.name, station.channel.profile.operator
+    shared = frozenset({(Scope.OPERATOR, operator), (Scope.CHANNEL, station.key)})
+    return Episode(
+        agency=station.agency,
+        kind=Kind.REHEARSAL,
+        subject=subject,
+        since=failed.at,
+        detail=failed.detail,
+        domains=shared,
+    )
 
 
 async def _keeps_nothing(handle: str) -> None:

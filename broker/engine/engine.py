@@ -124,7 +124,7 @@ class Engine:
         self.alerter.start(await self.call(self.store.settings, ALERTS))
         await self._claim()
         self.monitor.start()
-        self.rehearser.start(await self.call(self.store.settings, REHEARSED))
+        self.rehearser.start()
         self._tasks = [
             asyncio.create_task(self._tend(), name="tend"),
             asyncio.create_task(self._sweep(), name="sweep"),
@@ -133,11 +133,15 @@ class Engine:
     async def _take_up_what_people_said(self) -> None:
         """Pauses, accounts, and what a restore holds back."""
         self.pauses = Pauses(self.writer, self.clock, self._pause_changed)
-        self.rehearser = Rehearser(self.stations, self.monitor, self.writer, self.clock, self.pauses.holds)
+        self.rehearser = Rehearser(
+            self.stations, self.monitor, self.writer, self.clock, self.pauses.holds, self.alerter.look
+        )
         self.connections = Connections(self.stations, self.writer, self.clock)
         settings = self.store.settings
         self.pauses.load(await self.call(settings, PAUSED), await self.call(settings, RESTORED))
         self.connections.load(await self.call(settings, ACCOUNT))
+        self.rehearser.load(await self.call(settings, REHEARSED))
+        self.alerter.unproved = self.rehearser.failure
         for key in self.dispatcher.pacers:
             self._pause_changed(key)
 

@@ -51,16 +51,20 @@ class Rehearser:
     writer: Writer
     clock: Clock
     paused: Callable[[str], bool]
+    changed: Callable[[], None] = lambda: None
+    """Told of every proof."""
     _proofs: dict[str, Proof] = field(default_factory=dict)
     _not_before: dict[str, datetime] = field(default_factory=dict)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _task: asyncio.Task[None] | None = None
 
-    def start(self, stored: Mapping[str, Mapping[str, Any]]) -> None:
+    def load(self, stored: Mapping[str, Mapping[str, Any]]) -> None:
         """`stored`: the settings under `REHEARSED`."""
         for key, data in stored.items():
             at = datetime.fromisoformat(data["at"])
             self._proofs[key.removeprefix(REHEARSED)] = Proof(at, data["works"], data["detail"])
+
+    def start(self) -> None:
         now = self.clock.now()
         for key in self._keys():
             if key not in self._proofs:
@@ -76,6 +80,11 @@ class Rehearser:
     def proof(self, key: str) -> Proof | None:
         return self._proofs.get(key)
 
+    def failure(self, key: str) -> Proof | None:
+        """The last rehearsal, if it failed."""
+        proof = self._proofs.get(key)
+        return None if proof is None or proof.works else proof
+
     async def rehearse(self, key: str) -> Finding:
         """Now; what comes of it is kept."""
         finding = await self.monitor.rehearse(key)
@@ -84,6 +93,7 @@ class Rehearser:
         self._proofs[key] = proof
         self._not_before.pop(key, None)
         self._wake.set()
+        self.changed()
         data = {"at": proof.at.isoformat(), "works": works, "detail": proof.detail}
         await self.writer.write(SaveSetting(REHEARSED + key, data), Lane.OUTCOMES)
         (log.info if works else log.warning)("rehearsed", channel=key, works=works, detail=proof.detail)

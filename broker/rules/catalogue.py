@@ -259,6 +259,11 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     ),
     "alert_left_up_over": ("nothing withdrawn is left on {channel}", "không còn tin đã rút nào trên {channel}"),
     "alert_removed_over": ("what {channel} had taken away is there again", "bài bị gỡ trên {channel} đã có lại"),
+    "alert_rehearsal": (
+        "{channel} works, but a rehearsal could not post[: {detail}]; the next announcement there would fail as well",
+        "{channel} vẫn trả lời, nhưng lần đăng thử không thành công[: {detail}]; tin tiếp theo ở đó cũng sẽ lỗi",
+    ),
+    "alert_rehearsal_over": ("{channel} can post again", "{channel} đã đăng được trở lại"),
     "alert_token": ("{channel}: {detail}", "{channel}: {detail}"),
     "alert_token_over": ("{channel}: the token is in order again", "{channel}: mã truy cập đã ổn"),
     "status_awaiting_approval": ("waits for approval", "chờ duyệt"),

@@ -38,10 +38,11 @@ class Kind(StrEnum):
     REMOVED = "removed"
     LEFT_UP = "left_up"
     TOKEN = "token"  # noqa: S105  # a kind of alert, not a secret
+    REHEARSAL = "rehearsal"
 
 
 FADING = frozenset({Kind.NOWHERE, Kind.PARTLY, Kind.REMOVED})
-REMINDED = frozenset({Kind.ACCOUNT, Kind.TOKEN})
+REMINDED = frozenset({Kind.ACCOUNT, Kind.TOKEN, Kind.REHEARSAL})
 """Brought to mind daily: only a person can mend them."""
 
 Domain = tuple[Scope, str]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from adapters.emulators.facebook import FacebookEmulator
+from adapters.emulators.webhook import WebhookEmulator
 from adapters.emulators.zalo import ZaloEmulator
 from broker.core import Broker
 from broker.engine.rehearsals import FIRST, REHEARSED, Rehearser
@@ -25,6 +26,15 @@ url = "sqlite:///{folder}/loa.db"
 [agency]
 name = "Tin Ví Dụ"
 prefix = "TVD"
+language = "en"
+alerts = ["duty"]
+[channels.duty]
+adapter = "webhook"
+form = "chat"
+url = "{duty}/hooks/duty"
+operator = "chat"
+allow_http = true
+allow_private = true
 [channels.facebook]
 page_id = "1098"
 token = "page-token"
@@ -55,12 +65,27 @@ async def zalo() -> AsyncIterator[ZaloEmulator]:
         yield emulator
 
 
+@pytest.fixture
+async def duty() -> AsyncIterator[WebhookEmulator]:
+    async with WebhookEmulator() as emulator:
+        yield emulator
+
+
 @asynccontextmanager
 async def opened(
-    folder: Path, facebook: FacebookEmulator, zalo: ZaloEmulator, every: str = "1s"
+    folder: Path,
+    facebook: FacebookEmulator,
+    zalo: ZaloEmulator,
+    every: str = "1s",
+    duty: WebhookEmulator | None = None,
 ) -> AsyncIterator[Broker]:
     path = folder / "loa.toml"
-    urls = {"facebook": facebook.base_url, "zalo": zalo.base_urls["api"], "oauth": zalo.base_urls["oauth"]}
+    urls = {
+        "duty": duty.base_url if duty else "http://127.0.0.1:9",
+        "facebook": facebook.base_url,
+        "zalo": zalo.base_urls["api"],
+        "oauth": zalo.base_urls["oauth"],
+    }
     path.write_text(CONFIG.format(folder=folder, every=every, **urls), encoding="utf-8")
     async with open_broker(load(path, {}, load_adapters())) as broker:
         yield broker
@@ -102,6 +127,22 @@ async def test_a_channel_that_is_down_waits_for_its_turn(tmp_path, facebook, zal
         for _ in range(2):
             await broker.probe("agency", "facebook")
         await until(lambda: waits(broker) > timedelta(minutes=5))
+
+
+async def test_people_hear_once_that_posting_fails_though_the_channel_works(tmp_path, facebook, zalo, duty):
+    facebook.remove_scope("pages_manage_posts")
+    async with opened(tmp_path, facebook, zalo, "7d", duty) as broker:
+        await broker.rehearse("agency", "facebook")
+        await duty.until(lambda log: log.taken, timeout=15)
+    async with opened(tmp_path, facebook, zalo, "7d", duty) as broker:
+        for token in facebook.tokens.values():
+            token.scopes = facebook.scopes
+        await broker.rehearse("agency", "facebook")
+        await duty.until(lambda log: len(log.taken) == 2, timeout=15)
+    failed, over = (post.text for post in duty.log.taken)
+    assert "rehearsal could not post" in failed
+    assert "permission" in failed
+    assert "can post again" in over
 
 
 async def test_what_was_proved_is_known_after_a_restart(tmp_path, facebook, zalo):
