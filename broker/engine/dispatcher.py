@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 
 import structlog
 
@@ -37,6 +38,7 @@ log = structlog.get_logger("loa.dispatcher")
 
 HELD_AT_MOST = 5000
 """Cases in memory; the rest wait in the store with `wake_at`."""
+REPLANNED_AT_ONCE = 50
 FRESH_FOR = timedelta(seconds=60)
 
 Alter = Callable[[Case, datetime], Case]
@@ -110,6 +112,8 @@ class Dispatcher:
         self._held: dict[str, Held] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
+        self._to_replan: dict[str, None] = {}
+        self._replanning = False
         self.pacers = {
             key: Pacer(station.channel.profile, clock, self._sender(station.name), fetch)
             for key, station in stations.items()
@@ -188,10 +192,23 @@ class Dispatcher:
 
     def replan(self, keys: set[str] | None = None) -> None:
         """Looks again at all cases that these channels concern (None: all)."""
-        for announcement_id, held in list(self._held.items()):
+        for announcement_id, held in self._held.items():
             agency = held.case.announcement.agency
             if keys is None or any(key_of(agency, name) in keys for name in held.case.deliveries):
-                self.tell(announcement_id, _unchanged)
+                self._to_replan[announcement_id] = None
+        if not self._replanning:
+            self._replan_some()
+
+    def _replan_some(self) -> None:
+        """Some at a time: an outage concerns thousands of cases at once, and what is well must not wait for them."""
+        some = list(islice(self._to_replan, REPLANNED_AT_ONCE))
+        for announcement_id in some:
+            del self._to_replan[announcement_id]
+        self._replanning = bool(self._to_replan)
+        if self._replanning:
+            asyncio.get_running_loop().call_soon(self._replan_some)
+        for announcement_id in some:
+            self.tell(announcement_id, _unchanged)
 
     def holds(self, announcement_id: str) -> bool:
         return announcement_id in self._held
