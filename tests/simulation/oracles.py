@@ -64,6 +64,8 @@ class Judge:
         yield from self.sent_by_the_ended()
         yield from self.tried_in_vain()
         yield from self.too_fast()
+        yield from self.not_waited_for()
+        yield from self.late_stand_ins()
         yield from self.goal_missed()
         yield from self.not_owed()
         yield from self.too_many_late_copies()
@@ -213,7 +215,43 @@ class Judge:
                     yield Finding("too fast", f"{name}: {most + 1} attempts in {last - first:.3f} s")
                     break
 
+    def not_waited_for(self) -> Iterator[Finding]:
+        """Nothing begins where the desk said to wait, and nothing again before the platform wants it."""
+        for pause in self._o.pauses:
+            for at, _, announcement_id in self._o.platforms[pause.channel].begun:
+                if pause.since < at < pause.until:
+                    yield Finding("sent while paused", f"{announcement_id} on {pause.channel} at {at:.1f}")
+        for name, platform in self._o.platforms.items():
+            for refusal in platform.refusals:
+                known, most = refusal.at + 2, refusal.until - (refusal.until - refusal.at) * 0.1
+                for at, _, announcement_id in platform.begun:
+                    again = announcement_id == refusal.announcement_id and known < at < most
+                    if again and not self._times.may_have_jumped:
+                        yield Finding("too soon after 429", f"{announcement_id} on {name} at {at:.1f}")
+
     # readers get it
+
+    def late_stand_ins(self) -> Iterator[Finding]:
+        """The stand-in of a channel that is known to be down starts within a second of the acceptance."""
+        for errand, case in self._accepted():
+            plan, accepted = self._plan(errand), self._times.accepted_at(case)
+            for served in plan.post_to:
+                first = self._first_stand_in(served, plan, case)
+                if accepted is None or first is None or not self._times.is_known_down(self._specs[served], accepted):
+                    continue
+                begun = [at for at, _, i in self._o.platforms[first].begun if i == case.announcement.id]
+                if not any(at <= accepted + 1 + self._world.disk_s * 6 for at in begun):
+                    yield Finding("late stand-in", f"{first} for {served}, {case.announcement.reference}, {begun}")
+
+    def _first_stand_in(self, served: str, plan: RoutePlan, case: Case) -> str | None:
+        """Who must start at once, if that is plain: working, fast, idle, and nobody carries it already."""
+        names = plan.stand_ins.get(served, ())
+        if not names or set(names) & set(plan.post_to) or self._world.disk_spikes_s or len(self._o.lives) > 1:
+            return None
+        spec = self._specs[names[0]]
+        slow = spec.profile.usual > plan.stand_in_after
+        idle = self._times.is_idle(spec.name, case)
+        return spec.name if not slow and idle and self._times.works_for(spec, case) else None
 
     def goal_missed(self) -> Iterator[Finding]:
         """Wherever enough channels worked, readers got it."""

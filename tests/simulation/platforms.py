@@ -138,8 +138,9 @@ class Left:
 class Refusal:
     """The platform asked us to come later."""
 
-    at: datetime
-    until: datetime
+    announcement_id: str
+    at: float
+    until: float
 
 
 @dataclass(slots=True)
@@ -199,7 +200,7 @@ class Platform:
 
     async def _told(self, verb: Verb, job: Job | None, work: Callable[[], Finding], timeout_s: float) -> Finding:
         """The answer to a question, which changes nothing: so it need not live on when the process does not."""
-        reply = self._answer(verb, work)
+        reply = self._answer(verb, job, work)
         if job is not None:
             self.trace.add(self.name, verb.value, job.reference, f"attempt {job.attempt}", f"step {job.step}", reply)
         if reply is None:
@@ -212,14 +213,14 @@ class Platform:
     def _arrived(
         self, verb: Verb, job: Job, work: Callable[[], Finding], answer: asyncio.Future[Finding], run: str
     ) -> None:
-        reply = self._answer(verb, work)
+        reply = self._answer(verb, job, work)
         self.trace.add(self.name, verb.value, job.reference, f"attempt {job.attempt}", f"step {job.step}", reply)
         self.on_arrival(run)
         if reply is not None:
             wait = self.rng.uniform(5, 14) if self._meets(T.SLOW) else self._latency()
             self.loop.call_later(wait, _set, answer, reply)
 
-    def _answer(self, verb: Verb, work: Callable[[], Finding]) -> Finding | None:
+    def _answer(self, verb: Verb, job: Job | None, work: Callable[[], Finding]) -> Finding | None:
         """What it does and says to a request that came in; None: it says nothing."""
         if self._meets(T.HANGS):
             return None
@@ -227,15 +228,15 @@ class Platform:
             return Uncertain(Fault.SERVER, "HTTP 500")
         if self._meets(T.LOGGED_OUT):
             return Denied("logged out: connect the account again")
-        return self._posted(work) if verb is Verb.PUBLISH else work()
+        return self._posted(job, work) if job is not None and verb is Verb.PUBLISH else work()
 
-    def _posted(self, work: Callable[[], Finding]) -> Finding | None:
+    def _posted(self, job: Job, work: Callable[[], Finding]) -> Finding | None:
         if self._meets(T.POSTS_FAIL):
             return Uncertain(Fault.SERVER, "HTTP 500")
         if self._meets(T.POSTS_LOGGED_OUT):
             return Denied("this account may not post")
         if self._meets(T.THROTTLED):
-            return self._throttled()
+            return self._throttled(job)
         if self._meets(T.REJECTS):
             return Rejected("policy", "against the rules")
         if self._meets(T.RUNS_LATER):
@@ -246,10 +247,10 @@ class Platform:
             return None
         return Uncertain(Fault.SERVER, "HTTP 502") if self._meets(T.FAILS_AFTER) else reply
 
-    def _throttled(self) -> Throttled:
-        wait = timedelta(seconds=round(self.rng.uniform(5, 60)))
-        self.refusals.append(Refusal(self.clock.now(), self.clock.now() + wait))
-        return Throttled(wait)
+    def _throttled(self, job: Job) -> Throttled:
+        wait_s, now = round(self.rng.uniform(5, 60)), self.loop.time()
+        self.refusals.append(Refusal(job.announcement_id, now, now + wait_s))
+        return Throttled(timedelta(seconds=wait_s))
 
     def _meets(self, trouble: Trouble) -> bool:
         if not self.spells or not self.in_trouble(trouble):

@@ -105,6 +105,14 @@ class Timeline:
         ready = max(over - 60, base + plan.goal.within.total_seconds() / 2)
         return ready + 30 <= over and self.was_up(ready, over + 120)
 
+    @property
+    def may_have_jumped(self) -> bool:
+        return any(self._o.world.clock_jumps[: len(self._o.lives)])
+
+    def accepted_at(self, case: Case) -> float | None:
+        """When it was durable; None if it is to go out later."""
+        return None if case.announcement.draft.send_at else self._accepted[case.announcement.reference][0]
+
     # channels
 
     def _spells(self, spec: ChannelSpec) -> Iterator[tuple[ChannelSpec, Spell]]:
@@ -154,6 +162,17 @@ class Timeline:
             if since < known_at and until > known_at - takes:
                 known_at = until + takes
         return known_at if known_at < spell.until else None
+
+    def is_known_down(self, spec: ChannelSpec, at: float) -> bool:
+        """For some seconds, and for some seconds more: views change between a plan and its commit."""
+        known = ((s, self.known_at(spec, s)) for s in spec.spells)
+        return any(known_at is not None and known_at + 2 < at < s.until - 2 for s, known_at in known)
+
+    def is_idle(self, channel: str, case: Case) -> bool:
+        """Nothing else was begun there around its acceptance: its pacer has permits."""
+        accepted = self._accepted[case.announcement.reference][0]
+        begun = self._o.platforms[channel].begun
+        return not any(accepted - 10 < at < accepted + 3 and i != case.announcement.id for at, _, i in begun)
 
     def _own_network(self, spell: Spell) -> bool:
         if spell.trouble is not T.REFUSED:
