@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -112,19 +112,20 @@ class StoreClock:
         await self._true.sleep(seconds)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sabotage:
     """What is broken on purpose; nothing, unless a test wants to see red."""
 
-    name: str = "none"
     switches: Switches = field(default_factory=Switches)
-    writer: dict[str, Any] = field(default_factory=dict)
+    writer: Mapping[str, Any] = field(default_factory=dict)
+    """Further arguments of the writer."""
     engine: type[Engine] = Engine
     adapter: type[ScriptedAdapter] = ScriptedAdapter
+    disk: type[Disk] = Disk
     channel: Callable[[ChannelSpec], ChannelSpec] = lambda spec: spec
     route: Callable[[Route], Route] = lambda route: route
-    extra: dict[str, Any] = field(default_factory=dict)
-    """Further arguments of the engine."""
+    started: Callable[[Life], None] = lambda life: None
+    """Called when a life serves."""
 
 
 @dataclass(slots=True)
@@ -137,11 +138,13 @@ class Life:
     broker: Broker
     clock: VirtualClock
     trace: Trace
+    started: Callable[[Life], None]
     is_serving: bool = False
 
     async def up(self) -> None:
         await self.writer.start()
         await self.engine.start()
+        self.started(self)
         self.is_serving = True
         self.trace.add(self.process.name, "serves")
 
@@ -162,7 +165,7 @@ class Machine:
         self._trace, self._sabotage = trace, sabotage
         self._rng = random.Random(f"machine {world.seed}")
         self._clock = StoreClock(loop)
-        self.store = Disk(self._clock, trace)
+        self.store = sabotage.disk(self._clock, trace)
         self.store.open()
         self.lives: list[Life] = []
         self.dies_at_point: Point | None = None
@@ -197,10 +200,9 @@ class Machine:
             poll=POLL,
             switches=replace(self._sabotage.switches, at=lambda point: self._passed(process, point)),
             held_at_most=self._world.held_at_most,
-            **self._sabotage.extra,
         )
         broker = Broker(engine, self.store, {AGENCY: self._agency(stations)}, clock, rng, {})
-        return Life(process, writer, engine, broker, clock, self._trace)
+        return Life(process, writer, engine, broker, clock, self._trace, self._sabotage.started)
 
     def _stations(self) -> list[Station]:
         found = []

@@ -150,12 +150,13 @@ def world(seed: int) -> World:
     specs = list(_channels(rng))
     specs = [_troubled(spec, spells) for spec, spells in zip(specs, _spells(rng, specs), strict=True)]
     routes = {name: _route(rng, name, specs) for name in ("default", "second")[: rng.choice((1, 1, 2))]}
+    submissions = list(_submissions(rng, list(routes)))
     return World(
         seed=seed,
         channels=tuple(specs),
         routes=routes,
-        submissions=tuple(_submissions(rng, list(routes))),
-        strikes=tuple(sorted(_strikes(rng), key=lambda strike: strike.at)),
+        submissions=tuple(submissions),
+        strikes=tuple(sorted(_strikes(rng, submissions), key=lambda strike: strike.at)),
         disk_s=rng.choice((0.002, 0.005, 0.02, 0.15)),
         disk_spikes_s=rng.choice((0, 0, 0, 0, 1.0, 6.0)),
         held_at_most=rng.choice((1, 3, 5000, 5000, 5000, 5000)),
@@ -319,16 +320,23 @@ SHARES: Mapping[Blow, float] = {
 }
 
 
-def _strikes(rng: random.Random) -> Iterator[Strike]:
+def _strikes(rng: random.Random, submissions: list[Submission]) -> Iterator[Strike]:
     crashes = [b for b in Blow if b.value.startswith("crash") and b is not Blow.CRASH_AGAIN]
     for _ in range(rng.choice((0, 0, 0, 1, 1, 2))):
-        at = FIRST_AT + rng.uniform(0, 120)
+        at = _moment(rng, submissions)
         yield _strike(rng, rng.choice(crashes), at)
         if rng.random() < 0.25:
             yield _strike(rng, Blow.CRASH_AGAIN, at)
     for blow, share in SHARES.items():
         if rng.random() < share:
-            yield _strike(rng, blow, FIRST_AT + rng.uniform(0, 150))
+            yield _strike(rng, blow, _moment(rng, submissions))
+
+
+def _moment(rng: random.Random, submissions: list[Submission]) -> float:
+    """Some time, or just when something is under way."""
+    if rng.random() < 0.5:
+        return rng.choice(submissions).at + rng.uniform(0, 1)
+    return FIRST_AT + rng.uniform(0, 150)
 
 
 def _strike(rng: random.Random, blow: Blow, at: float) -> Strike:

@@ -1,0 +1,257 @@
+"""What the simulation must notice: each safety broken on purpose, the worlds it matters in, and who must turn red."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from broker.contract import Job
+from broker.engine.engine import Engine
+from broker.engine.pacer import Pacer, Permit
+from broker.engine.switches import Switches
+from broker.model import Verb
+from broker.outcome import Absent, Denied, Fault, Finding, NotSeen, Outcome, Throttled, Unavailable, Uncertain
+from tests.simulation.machine import Disk, Life, Sabotage
+from tests.simulation.oracles import judge
+from tests.simulation.platforms import ScriptedAdapter, Spell, Trouble
+from tests.simulation.simulation import simulate
+from tests.simulation.worlds import Blow, ChannelSpec, Strike, Submission, World, world
+
+B, T = Blow, Trouble
+
+
+# broken adapters: what an adapter might wrongly say, or what the rules might wrongly make of it
+
+
+class PublishTableForFind(ScriptedAdapter):
+    """A question that failed is taken for an answer, as a failed post is: nothing is there."""
+
+    async def find(self, job: Job) -> Finding:
+        found = await super().find(job)
+        return Absent() if isinstance(found, Unavailable | Uncertain | Denied | Throttled) else found
+
+
+class NotSeenAsAbsent(ScriptedAdapter):
+    """A list without the post is taken for a proof."""
+
+    async def find(self, job: Job) -> Finding:
+        found = await super().find(job)
+        return Absent() if isinstance(found, NotSeen) else found
+
+
+class RepeatOnTimeout(ScriptedAdapter):
+    """What may have got through is taken for what has not."""
+
+    async def publish(self, job: Job) -> Outcome | Absent:
+        outcome = await super().publish(job)
+        return Unavailable(Fault.SERVER, "taken for lost") if isinstance(outcome, Uncertain) else outcome
+
+
+class KeepsInMemory(ScriptedAdapter):
+    """A handle that is not durable before the next step."""
+
+    async def publish(self, job: Job) -> Outcome | Absent:
+        async def nowhere(handle: str) -> None:
+            return None
+
+        return await super().publish(replace(job, store_handle=nowhere))
+
+
+# broken parts of the engine
+
+
+class KeepsAllLateCopies(Engine):
+    """The newest-five rule ignored."""
+
+    async def _give_up_old_copies(self, agency: str, channel: str) -> None:
+        return None
+
+
+class AlwaysAPermit(Pacer):
+    """Deliveries without slot and permit are born `sending` all the same."""
+
+    def try_permit(self) -> Permit | None:
+        return self._give()
+
+
+def _always_a_permit(life: Life) -> None:
+    for pacer in life.engine.dispatcher.pacers.values():
+        pacer.__class__ = AlwaysAPermit
+
+
+class ForgetfulDisk(Disk):
+    """Breakers that live in memory only."""
+
+    def breakers(self) -> dict[str, Mapping[str, Any]]:
+        return {}
+
+
+def _profile(**changes: Any) -> Callable[[ChannelSpec], ChannelSpec]:
+    return lambda spec: replace(spec, profile=replace(spec.profile, **changes))
+
+
+def _without_find(spec: ChannelSpec) -> ChannelSpec:
+    return _profile(abilities=spec.profile.abilities - {Verb.FIND})(spec)
+
+
+# worlds in which it matters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """A seed's world with its troubles replaced by these; times are seconds since the first announcement."""
+
+    spells: tuple[tuple[Trouble, float, float], ...] = ()
+    """Of one channel, which the seed chooses."""
+    strikes: tuple[tuple[Blow, float, float], ...] = ()
+    """What, when and how long; each is put off by some part of a second that the seed chooses."""
+    news: int = 0
+    """So many plain announcements, ten seconds apart, instead of the seed's own."""
+
+    def world(self, seed: int) -> World:
+        one = world(seed)
+        if self.news:
+            one = replace(one, submissions=tuple(_plain(one, number) for number in range(self.news)))
+        first, some = one.submissions[0].at, (seed % 50) / 100
+        spells = tuple(Spell(trouble, first + since, first + until) for trouble, since, until in self.spells)
+        worst = seed % len(one.channels)
+        channels = [replace(c, spells=spells if i == worst else ()) for i, c in enumerate(one.channels)]
+        strikes = [Strike(blow, first + at + some, lasts, 1 + seed % 40) for blow, at, lasts in self.strikes]
+        return replace(one, channels=tuple(channels), strikes=tuple(strikes), clock_jumps=(0.0,))
+
+
+def _plain(one: World, number: int) -> Submission:
+    return replace(
+        one.submissions[0], number=number, at=150.0 + 10 * number, key=f"key-{number}",
+        expires_after=None, send_after=None, replaces=None, withdrawn_after=None, hangs_up_after=None,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One sabotage, and the oracles of which one must see it."""
+
+    name: str
+    sabotage: Sabotage
+    red: frozenset[str]
+    setting: Setting = Setting()
+
+    def seen(self, seeds: range) -> int | None:
+        """The first seed in which an oracle sees it; None if none does."""
+        for seed in seeds:
+            findings = judge(simulate(self.setting.world(seed), self.sabotage))
+            if any(finding.oracle in self.red for finding in findings):
+                return seed
+        return None
+
+
+def _red(*oracles: str) -> frozenset[str]:
+    return frozenset(oracles)
+
+
+LONG_DOWN = ((T.REFUSED, -120.0, 200.0),)
+
+CASES = (
+    Case(
+        name="acknowledge before the commit",
+        sabotage=Sabotage(writer={"acknowledge_first": True}),
+        red=_red("lost"),
+        setting=Setting(strikes=((B.CRASH_BEFORE_COMMIT, -1, 4),)),
+    ),
+    Case(
+        name="publish table used for find",
+        sabotage=Sabotage(adapter=PublishTableForFind),
+        red=_red("silent duplicate"),
+        setting=Setting(spells=((T.ANSWER_LOST, -5, 5), (T.HTML_500, 5, 60))),
+    ),
+    Case(
+        name="NotSeen treated as Absent",
+        sabotage=Sabotage(adapter=NotSeenAsAbsent),
+        red=_red("silent duplicate"),
+        setting=Setting(spells=((T.RUNS_LATER, -5, 5),)),
+    ),
+    Case(
+        name="gate off, frozen past the lease",
+        sabotage=Sabotage(switches=Switches(gate=False)),
+        red=_red("sent without a lease"),
+        setting=Setting(strikes=((B.FREEZE, 0, 60),)),
+    ),
+    Case(
+        name="gate off, withdrawn in flight",
+        sabotage=Sabotage(switches=Switches(gate=False)),
+        red=_red("sent after withdrawal"),
+    ),
+    Case(
+        name="queued sends born sending",
+        sabotage=Sabotage(started=_always_a_permit),
+        red=_red("attempt on a dead channel"),
+        setting=Setting(spells=LONG_DOWN, news=3),
+    ),
+    Case(
+        name="no ownership sweep",
+        sabotage=Sabotage(switches=Switches(sweep=False)),
+        red=_red("stuck"),
+        setting=Setting(strikes=((B.FREEZE, -1, 60), (B.CLAIM_UNKNOWN, 45, 0))),
+    ),
+    Case(
+        name="repeat on timeout",
+        sabotage=Sabotage(adapter=RepeatOnTimeout),
+        red=_red("silent duplicate"),
+        setting=Setting(spells=((T.ANSWER_LOST, -5, 100),)),
+    ),
+    Case(
+        name="no read-back",
+        sabotage=Sabotage(channel=_without_find),
+        red=_red("false live"),
+        setting=Setting(spells=((T.SILENT_DROP, -5, 100),)),
+    ),
+    Case(
+        name="no look back",
+        sabotage=Sabotage(channel=_profile(look_back=None)),
+        red=_red("false live"),
+        setting=Setting(spells=((T.SILENT_DROP, -5, 100),)),
+    ),
+    Case(
+        name="found sending after a crash is due",
+        sabotage=Sabotage(switches=Switches(crash_is_checking=False)),
+        red=_red("silent duplicate"),
+        setting=Setting(strikes=((B.CRASH_SENT, -1, 4),)),
+    ),
+    Case(
+        name="handles in memory only",
+        sabotage=Sabotage(adapter=KeepsInMemory),
+        red=_red("silent duplicate"),
+        setting=Setting(strikes=((B.CRASH_SENT, 0.2, 4),)),
+    ),
+    Case(
+        name="stand-ins ignored",
+        sabotage=Sabotage(route=lambda route: replace(route, stand_ins={}, reserve=())),
+        red=_red("goal missed", "late stand-in"),
+        setting=Setting(spells=LONG_DOWN, news=2),
+    ),
+    Case(
+        name="newest five ignored",
+        sabotage=Sabotage(engine=KeepsAllLateCopies),
+        red=_red("too many late copies"),
+        setting=Setting(spells=LONG_DOWN, news=9),
+    ),
+    Case(
+        name="breakers in memory only",
+        sabotage=Sabotage(disk=ForgetfulDisk),
+        red=_red("attempt on a dead channel"),
+        setting=Setting(spells=LONG_DOWN, strikes=((B.CRASH, 50, 5),), news=3),
+    ),
+    Case(
+        name="no probes",
+        sabotage=Sabotage(channel=_profile(probe_every=timedelta(days=1))),
+        red=_red("attempt on a dead channel"),
+        setting=Setting(spells=LONG_DOWN, news=2),
+    ),
+    Case(
+        name="rate ignored",
+        sabotage=Sabotage(channel=_profile(rate_per_s=100.0)),
+        red=_red("too fast"),
+    ),
+)
