@@ -309,8 +309,11 @@ class Engine:
     async def _refill_now(self, key: str, pacer: Pacer) -> None:
         """Finds deliveries that wait for this channel, by index; after an outage only the newest five late copies."""
         station = self.stations[key]
-        if pacer.recovers:
-            await self._give_up_old_copies(station.agency, station.name)
+        try:
+            if pacer.recovers:
+                await self._give_up_old_copies(station.agency, station.name)
+        finally:
+            pacer.sifted()
         refs = await self.call(self.store.due, station.agency, station.name, self.clock.now(), REFILL)
         await self._hold([r.announcement_id for r in refs if not self.dispatcher.holds(r.announcement_id)])
         for ref in refs:

@@ -60,6 +60,8 @@ class Pacer:
         self.down: Down | None = None
         self.backlog = True
         """The store may hold due deliveries that are not in memory."""
+        self._is_sifted = True
+        """Late copies that nobody wants any more were given up since the channel came back."""
 
     # what comes in
 
@@ -76,12 +78,20 @@ class Pacer:
             lane.pop(announcement_id, None)
 
     def health_changed(self, down: Down | None) -> None:
-        """A channel that was down starts again with one in flight, doubling after each clean round."""
+        """A channel that was down starts again with one in flight, doubling after each clean round.
+
+        Nothing goes before a refill has decided which late copies are still wanted.
+        """
         if self.down is not None and down is None:
-            self._clean_rounds, self._clean_in_round, self.backlog = 0, 0, True
+            self._clean_rounds, self._clean_in_round, self.backlog, self._is_sifted = 0, 0, True, False
         if down is not None and down.half_open:
             self.backlog = True
         self.down = down
+        self.pump()
+
+    def sifted(self) -> None:
+        """What is still wanted of what waited for the channel may go."""
+        self._is_sifted = True
         self.pump()
 
     # permits
@@ -97,7 +107,8 @@ class Pacer:
             permit = self._give()
             if not self._send(ref, permit):
                 permit.give_back()
-        if self.backlog and not any(self._lanes) and self._allowed() > self._in_flight and not self._stopped:
+        wants_more = self.backlog and not (any(self._lanes) and self._is_sifted)
+        if wants_more and self._allowed() > self._in_flight and not self._stopped:
             self.backlog = False
             self._fetch(self)
         self._wait_for_the_window()
@@ -147,7 +158,8 @@ class Pacer:
         return allowed_in_flight(self._profile, self._clean_rounds, down=self.down is not None, may_try=half_open)
 
     def _free(self) -> bool:
-        return not self._stopped and self._in_flight < self._allowed() and self._window.wait(self._now()) <= 0
+        waits = self._stopped or not (self._is_sifted or self.down)
+        return not waits and self._in_flight < self._allowed() and self._window.wait(self._now()) <= 0
 
     def _give(self) -> Permit:
         self._in_flight += 1

@@ -95,3 +95,13 @@ def test_a_full_disk_takes_no_permit_with_it():
     one_at_a_time, full = channel("meta", Kind.LIST, max_in_flight=1), Strike(Blow.DISK_FULL, 29, 8, 1)
     [platform] = play(scene([one_at_a_time], news(0, 30), news(1, 50), strikes=[full])).platforms.values()
     assert len(platform.copies) == 2
+
+
+@pytest.mark.parametrize("rate_per_s", [0.5, 5.0])
+def test_of_the_copies_owed_after_an_outage_only_the_newest_five_go(rate_per_s: float):
+    down, elsewhere = Spell(Trouble.REFUSED, 0, 400), channel("vng", Kind.LIST)
+    world = scene(
+        [channel("meta", Kind.HANDLE, down, rate_per_s=rate_per_s), elsewhere],
+        *(news(n, 150 + 10 * n) for n in range(9)),
+    )
+    assert len(play(world).platforms["meta"].copies) == 5

@@ -23,6 +23,7 @@ BACK_AFTER_S = {
     T.ANSWER_LOST: 17 * 60.0,
     T.RUNS_LATER: 17 * 60.0,
     T.REJECTS: 17 * 60.0,
+    T.EMPTY_LISTS: 17 * 60.0,
 }
 """How long after a spell a channel may still be held for broken, by its probes' and trials' times; else 4 minutes."""
 JUDGES_CONTENT = frozenset({T.REJECTS, T.SILENT_DROP, T.REMOVES})
@@ -127,8 +128,9 @@ class Timeline:
         """Nothing was wrong with it, or with what it shares, while this announcement could be started there."""
         base = self.seconds(case, case.announcement.base_at)
         until = base + case.announcement.plan.start_by.total_seconds() + 60
-        if spec.kind is Kind.NOTHING and (len(self._o.lives) > 1 or self._o.world.strikes):
-            return False
+        crashed = len(self._o.lives) > 1 or bool(self._o.world.strikes)
+        if crashed and spec.kind not in (Kind.KEYED, Kind.HANDLE, Kind.SITE):
+            return False  # what a crash leaves uncertain there is not known before `settle_for` is over, if ever
         if self._path_suspected(spec, base - AFTERMATH_S, until):
             return False
         return not any(s.since < until and base < s.until + self._aftermath(s) for _, s in self._spells(spec))
