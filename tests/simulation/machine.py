@@ -119,6 +119,8 @@ class Sabotage:
     switches: Switches = field(default_factory=Switches)
     writer: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments of the writer."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Further arguments of the engine."""
     engine: type[Engine] = Engine
     adapter: type[ScriptedAdapter] = ScriptedAdapter
     disk: type[Disk] = Disk
@@ -200,6 +202,7 @@ class Machine:
             poll=POLL,
             switches=replace(self._sabotage.switches, at=lambda point: self._passed(process, point)),
             held_at_most=self._world.held_at_most,
+            **self._sabotage.extra,
         )
         broker = Broker(engine, self.store, {AGENCY: self._agency(stations)}, clock, rng, {})
         return Life(process, writer, engine, broker, clock, self._trace, self._sabotage.started)
