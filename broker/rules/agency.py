@@ -22,7 +22,7 @@ class Scope(StrEnum):
     SEND = "send"
     """Announce, preview, withdraw."""
     OPERATE = "operate"
-    """Settle what is unconfirmed; probe, pause, resume and rehearse channels."""
+    """Settle what is unconfirmed; connect, probe, pause, resume and rehearse channels; decide after a restore."""
 
 
 @dataclass(frozen=True, slots=True)
