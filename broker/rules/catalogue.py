@@ -245,7 +245,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "alert_unconfirmed_over": ("everything on {channel} is settled", "mọi tin trên {channel} đã được xác minh"),
     "alert_removed": (
         "{channel} does not show to readers: {references}[ and {more} more]; look why, and post elsewhere if need be",
-        "{channel} không hiển thị cho độc giả: {references}[ và {more} tin khác]; hãy xem lý do, đăng kênh khác nếu cần",
+        "{channel} không cho độc giả thấy: {references}[ và {more} tin khác]; hãy xem lý do và đăng nơi khác nếu cần",
     ),
     "alert_left_up": (
         (
