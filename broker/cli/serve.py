@@ -145,5 +145,4 @@ def _say_sandboxed(url: str, key: str, emulators: Emulators, as_json: bool) -> N
     if not as_json:
         print(f"\n  export LOA_URL={url} LOA_KEY={key}\n  loa send --headline 'Tin thử' --body 'Chỉ là thử.' --wait\n")
         print(f"  {url}/desk in a browser, with the same key, shows what readers see\n")
-        print(f"  {url}/desk in a browser, with the same key, shows what readers see\n")
         print("\n".join(how_to_play(emulators.control_url, emulators.platforms)), flush=True)

@@ -90,9 +90,6 @@ RESOLVABLE = frozenset(
 REMOVABLE = frozenset({State.LIVE, State.UNCONFIRMED})
 """Of a withdrawn announcement: what a person may have taken away."""
 
-REMOVABLE = frozenset({State.LIVE, State.UNCONFIRMED})
-"""Of a withdrawn announcement: what a person may have taken away."""
-
 
 def resolved(delivery: Delivery, payload: Mapping[str, Any], now: datetime) -> Delivery:
     """A person's word: it is live, it is not (and may be sent again), or, after a withdrawal, it is gone."""
