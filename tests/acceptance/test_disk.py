@@ -55,11 +55,11 @@ async def test_a_full_disk_refuses_and_resumes_alone(rig: Rig) -> None:
     in_flight = [await rig.report(one) for one in rig.submissions[2:5]]
     assert all(d["state"] == "live" for report in in_flight if report for d in report["deliveries"])
     assert not any(one.answered for one in rig.submissions[5:])
+    await rig.control.heal("telegram")
     filler.unlink()
     freed_at = time.monotonic()
     await rig.accepted(SPACE_IS_USED_WITHIN_S)
     assert time.monotonic() - freed_at <= SPACE_IS_USED_WITHIN_S
-    await rig.control.heal("telegram")
     verdict = await rig.verdict()
     assert verdict.faults == []
     assert verdict.unconfirmed == 0
