@@ -9,9 +9,10 @@ function from case to case. Changes that arrive while a decision is on its way t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 
 import structlog
@@ -27,8 +28,8 @@ from broker.engine.pacer import Pacer, Permit
 from broker.engine.switches import Point, Switches
 from broker.engine.writer import Lane, Writer
 from broker.model import Announcement, Case, Delivery, Event, State, Urgency, Verb
-from broker.outcome import Cause, Fault, Finding, Live, Pending, Uncertain, Unfinished
-from broker.rules.delivery import Policy, begin, settle, unsent, verb_for
+from broker.outcome import Cause, Fault, Finding, Live, Pending, Throttled, Uncertain, Unfinished, bounded
+from broker.rules.delivery import Policy, asked_anew, begin, settle, unsent, verb_for
 from broker.rules.failover import is_class_c, plan, policy_for
 from broker.rules.standing import Channels, events, is_taken_back
 from broker.store import Accept, Change, Done, DueRef, IdempotencyRecord, InboxEntry, Result, Save
@@ -112,7 +113,7 @@ class Dispatcher:
         self._held: dict[str, Held] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
-        self._to_replan: dict[str, None] = {}
+        self._to_replan: dict[str, set[str]] = {}
         self._replanning = False
         self.pacers = {
             key: Pacer(station.channel.profile, clock, self._sender(station.name), fetch)
@@ -190,25 +191,31 @@ class Dispatcher:
             self._decide(held)
         return True
 
-    def replan(self, keys: set[str] | None = None) -> None:
-        """Looks again at all cases that these channels concern (None: all)."""
+    def replan(self, keys: Collection[str], back: Collection[str] = ()) -> None:
+        """Looks again at all cases that these channels concern; those that are `back` are asked again at once."""
         for announcement_id, held in self._held.items():
             agency = held.case.announcement.agency
-            if keys is None or any(key_of(agency, name) in keys for name in held.case.deliveries):
-                self._to_replan[announcement_id] = None
+            concerned = [name for name in held.case.deliveries if key_of(agency, name) in keys]
+            if concerned:
+                answering = self._to_replan.setdefault(announcement_id, set())
+                answering.update(name for name in concerned if key_of(agency, name) in back)
         if not self._replanning:
             self._replan_some()
 
     def _replan_some(self) -> None:
         """Some at a time: an outage concerns thousands of cases at once, and what is well must not wait for them."""
-        some = list(islice(self._to_replan, REPLANNED_AT_ONCE))
-        for announcement_id in some:
-            del self._to_replan[announcement_id]
+        some = [(i, self._to_replan.pop(i)) for i in list(islice(self._to_replan, REPLANNED_AT_ONCE))]
         self._replanning = bool(self._to_replan)
         if self._replanning:
             asyncio.get_running_loop().call_soon(self._replan_some)
-        for announcement_id in some:
-            self.tell(announcement_id, _unchanged)
+        for announcement_id, answering in some:
+            self.tell(announcement_id, partial(self._asked_anew, sorted(answering)) if answering else _unchanged)
+
+    def _asked_anew(self, channels: Iterable[str], case: Case, now: datetime) -> Case:
+        for name in channels:
+            if (policy := self._policy(case, case.deliveries[name])) is not None:
+                case = _put(case, asked_anew(case.deliveries[name], policy, now))
+        return case
 
     def holds(self, announcement_id: str) -> bool:
         return announcement_id in self._held
@@ -414,6 +421,8 @@ class Dispatcher:
         self._at(Point.OUTCOME_QUEUED)
         if outcome is not None:
             self._monitor.saw(station.key, Verb.PUBLISH, outcome, announcement.id)
+        if isinstance(outcome, Throttled):
+            permit.pacer.slow_down(bounded(outcome.retry_after).total_seconds())
         permit.give_back(clean=None if outcome is None else isinstance(outcome, Live | Pending | Unfinished))
 
     async def _ask(self, held: Held, delivery: Delivery, verb: Verb) -> None:
@@ -521,7 +530,8 @@ class Dispatcher:
 
     def _is_cut_off(self, delivery: Delivery) -> bool:
         """It failed for what seems to be our own network: it waits for anybody outside to answer, which probes find."""
-        return delivery.cause is Cause.OWN_NETWORK and self._monitor.view.own_network_since is not None
+        suspected = self._monitor.view.own_network_since is not None
+        return suspected and delivery.cause in (Cause.OUTAGE, Cause.OWN_NETWORK)
 
     def _channels(self, case: Case) -> Channels:
         return self._stations.of(case.announcement.agency)

@@ -342,7 +342,7 @@ class Engine:
                 s.after_uncertain for s in self.stations[key].channel.profile.steps
             )
             pacer.health_changed(self.monitor.view.down.get(key))
-        self.dispatcher.replan(keys)
+        self.dispatcher.replan(keys, back=keys - self.monitor.view.down.keys())
         self.alerter.look()
 
     def _events(self, case: Case, notes: tuple[Event, ...]) -> None:

@@ -54,6 +54,7 @@ class Pacer:
         self._clean_in_round = 0
         self._old_next = False
         self._timer: asyncio.TimerHandle | None = None
+        self._slow_until = 0.0
         self.paused = False
         self.held = False
         """Class C sends wait while our own network is suspected."""
@@ -88,6 +89,11 @@ class Pacer:
             self.backlog = True
         self.down = down
         self.pump()
+
+    def slow_down(self, wait_s: float) -> None:
+        """The platform asked us to come later: everything for this channel waits, then begins with one in flight."""
+        self._slow_until = max(self._slow_until, self._now() + wait_s)
+        self._clean_rounds, self._clean_in_round = 0, 0
 
     def sifted(self) -> None:
         """What is still wanted of what waited for the channel may go."""
@@ -159,7 +165,10 @@ class Pacer:
 
     def _free(self) -> bool:
         waits = self._stopped or not (self._is_sifted or self.down)
-        return not waits and self._in_flight < self._allowed() and self._window.wait(self._now()) <= 0
+        return not waits and self._in_flight < self._allowed() and self._wait_s() <= 0
+
+    def _wait_s(self) -> float:
+        return max(self._window.wait(self._now()), self._slow_until - self._now())
 
     def _give(self) -> Permit:
         self._in_flight += 1
@@ -189,7 +198,7 @@ class Pacer:
                 self._clean_rounds = None
 
     def _wait_for_the_window(self) -> None:
-        wait = self._window.wait(self._now())
+        wait = self._wait_s()
         if wait > 0 and self._timer is None and any(self._lanes):
             self._timer = asyncio.get_running_loop().call_later(wait, self._window_open)
 

@@ -367,6 +367,13 @@ def _hidden(d: Delivery, detail: str, policy: Policy, now: datetime) -> Delivery
     return replace(_ask_again(d, policy, now), cause=Cause.ACCOUNT, reason=Reason("hidden", {"detail": detail}))
 
 
+def asked_anew(d: Delivery, policy: Policy, now: datetime) -> Delivery:
+    """Its channel answers again: what is open is asked soon, not when a wait that grew in the outage is over."""
+    if d.state not in (S.PENDING, S.CHECKING) or d.asks < 2 or d.next_at is None:
+        return d
+    return replace(d, asks=0, next_at=min(d.next_at, now + _spread(d) * policy.profile.first_look))
+
+
 def _ask_again(d: Delivery, policy: Policy, now: datetime) -> Delivery:
     wait = min(policy.profile.first_look * 2 ** min(d.asks, 12), LONGEST_ASK)
     return replace(d, asks=d.asks + 1, next_at=now + wait)

@@ -28,7 +28,7 @@ from tests.simulation.trace import Trace
 from tests.simulation.virtual import PROCESS, Process, VirtualClock, VirtualLoop, outside
 from tests.simulation.worlds import AGENCY, ChannelSpec, World
 
-POLL = timedelta(seconds=20)
+POLL, POLL_WITH_LITTLE_ROOM = timedelta(seconds=20), timedelta(seconds=3)
 
 
 class Disk(SqliteStore):
@@ -199,7 +199,7 @@ class Machine:
             listener=lambda case, notes: self._heard(process.name, case, notes),
             on_lost=lambda: self._lost(process),
             call=inline,
-            poll=POLL,
+            poll=POLL if self._world.held_at_most > 12 else POLL_WITH_LITTLE_ROOM,
             switches=replace(self._sabotage.switches, at=lambda point: self._passed(process, point)),
             held_at_most=self._world.held_at_most,
             **self._sabotage.extra,
@@ -235,7 +235,7 @@ class Machine:
 
     def _heard(self, who: str, case: Case, notes: tuple[Event, ...]) -> None:
         for note in notes:
-            why = note.reason.key if note.reason else ""
+            why = note.reason or ""
             self._trace.add(who, note.kind, case.announcement.reference, note.channel or "-", why)
 
     def _passed(self, process: Process, point: Point) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from broker.model import RESTING, Case, Delivery, OnUnconfirmed, Role, RoutePlan, State, Verb
+from broker.rules.standing import is_taken_back
 from tests.simulation.platforms import Copy, Platform, Spell, Trouble
 from tests.simulation.simulation import Errand, Outcome
 from tests.simulation.timeline import Timeline
@@ -102,6 +103,8 @@ class Judge:
             copies = self._copies[spec.name, d.announcement_id]
             if any(c.public_at and (c.removed_at is None or self._unseen(c, spec)) for c in copies):
                 continue
+            if is_taken_back(case.announcement):
+                continue  # a person was told to take it away
             if Verb.FIND in spec.profile.abilities and not self._times.nobody_to_ask(spec, d):
                 was = "removed" if any(c.public_at for c in copies) else "never there"
                 yield Finding("false live", f"{_name(case, d)} was {was}")
@@ -224,9 +227,8 @@ class Judge:
         for name, platform in self._o.platforms.items():
             for refusal in platform.refusals:
                 known, most = refusal.at + 2, refusal.until - (refusal.until - refusal.at) * 0.1
-                for at, _, announcement_id in platform.begun:
-                    again = announcement_id == refusal.announcement_id and known < at < most
-                    if again and not self._times.may_have_jumped:
+                for at, run, announcement_id in platform.begun:
+                    if run == refusal.run and known + 2 * self._world.disk_spikes_s < at < most:
                         yield Finding("too soon after 429", f"{announcement_id} on {name} at {at:.1f}")
 
     # readers get it

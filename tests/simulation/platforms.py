@@ -138,7 +138,7 @@ class Left:
 class Refusal:
     """The platform asked us to come later."""
 
-    announcement_id: str
+    run: str
     at: float
     until: float
 
@@ -200,7 +200,7 @@ class Platform:
 
     async def _told(self, verb: Verb, job: Job | None, work: Callable[[], Finding], timeout_s: float) -> Finding:
         """The answer to a question, which changes nothing: so it need not live on when the process does not."""
-        reply = self._answer(verb, job, work)
+        reply = self._answer(verb, work)
         if job is not None:
             self.trace.add(self.name, verb.value, job.reference, f"attempt {job.attempt}", f"step {job.step}", reply)
         if reply is None:
@@ -213,14 +213,14 @@ class Platform:
     def _arrived(
         self, verb: Verb, job: Job, work: Callable[[], Finding], answer: asyncio.Future[Finding], run: str
     ) -> None:
-        reply = self._answer(verb, job, work)
+        reply = self._answer(verb, work, run)
         self.trace.add(self.name, verb.value, job.reference, f"attempt {job.attempt}", f"step {job.step}", reply)
         self.on_arrival(run)
         if reply is not None:
             wait = self.rng.uniform(5, 14) if self._meets(T.SLOW) else self._latency()
             self.loop.call_later(wait, _set, answer, reply)
 
-    def _answer(self, verb: Verb, job: Job | None, work: Callable[[], Finding]) -> Finding | None:
+    def _answer(self, verb: Verb, work: Callable[[], Finding], run: str = "-") -> Finding | None:
         """What it does and says to a request that came in; None: it says nothing."""
         if self._meets(T.HANGS):
             return None
@@ -228,15 +228,15 @@ class Platform:
             return Uncertain(Fault.SERVER, "HTTP 500")
         if self._meets(T.LOGGED_OUT):
             return Denied("logged out: connect the account again")
-        return self._posted(job, work) if job is not None and verb is Verb.PUBLISH else work()
+        return self._posted(run, work) if verb is Verb.PUBLISH else work()
 
-    def _posted(self, job: Job, work: Callable[[], Finding]) -> Finding | None:
+    def _posted(self, run: str, work: Callable[[], Finding]) -> Finding | None:
         if self._meets(T.POSTS_FAIL):
             return Uncertain(Fault.SERVER, "HTTP 500")
         if self._meets(T.POSTS_LOGGED_OUT):
             return Denied("this account may not post")
         if self._meets(T.THROTTLED):
-            return self._throttled(job)
+            return self._throttled(run)
         if self._meets(T.REJECTS):
             return Rejected("policy", "against the rules")
         if self._meets(T.RUNS_LATER):
@@ -247,9 +247,9 @@ class Platform:
             return None
         return Uncertain(Fault.SERVER, "HTTP 502") if self._meets(T.FAILS_AFTER) else reply
 
-    def _throttled(self, job: Job) -> Throttled:
+    def _throttled(self, run: str) -> Throttled:
         wait_s, now = round(self.rng.uniform(5, 60)), self.loop.time()
-        self.refusals.append(Refusal(job.announcement_id, now, now + wait_s))
+        self.refusals.append(Refusal(run, now, now + wait_s))
         return Throttled(timedelta(seconds=wait_s))
 
     def _meets(self, trouble: Trouble) -> bool:

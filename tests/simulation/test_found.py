@@ -105,3 +105,24 @@ def test_of_the_copies_owed_after_an_outage_only_the_newest_five_go(rate_per_s: 
         *(news(n, 150 + 10 * n) for n in range(9)),
     )
     assert len(play(world).platforms["meta"].copies) == 5
+
+
+def test_a_platform_that_asks_us_to_wait_is_left_alone_with_all_announcements():
+    world = scene([channel("meta", Kind.LIST, Spell(Trouble.THROTTLED, 0, 60))], *(news(n, 30 + n) for n in range(4)))
+    [platform] = play(world).platforms.values()
+    assert len(platform.refusals) <= 2
+    assert len(platform.copies) == 4
+
+
+def test_what_waits_for_moderation_is_asked_about_when_the_platform_is_back():
+    down, slow = Spell(Trouble.REFUSED, 35, 230), {"moderation_s": 40.0}
+    world = scene([channel("meta", Kind.MODERATED, down, nature=slow, pending_for=timedelta(minutes=5))])
+    [case] = play(world).cases.values()
+    assert case.deliveries["meta"].state is State.LIVE
+
+
+def test_a_keyed_repeat_waits_too_while_our_own_network_is_cut_off():
+    lost, cut_off = Spell(Trouble.HANGS, 25, 50), Spell(Trouble.REFUSED, 50, 900)
+    outside = [channel(name, Kind.KEYED, lost, cut_off) for name in ("meta", "google", "x", "vng")]
+    outcome = play(scene(outside, late_copies=timedelta(minutes=30)))
+    assert max(len(platform.begun) for platform in outcome.platforms.values()) <= 6

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from broker.contract import Path
-from broker.model import Case, Delivery
+from broker.model import Case, Delivery, Reason
 from tests.simulation.platforms import NOBODY_ANSWERS, Copy, Spell, Trouble
 from tests.simulation.simulation import Outcome
 from tests.simulation.virtual import START
@@ -93,7 +93,7 @@ class Timeline:
     def live_events(self) -> Iterator[tuple[float, str, str, str]]:
         """(when, run, announcement, channel) of everything the broker called live because a platform said so."""
         for at, who, what, details in self._o.trace.entries:
-            if what == "live" and details[2] in ("live", "found"):
+            if what == "live" and isinstance(details[2], Reason) and details[2].key in ("live", "found"):
                 yield at, who, self._ids[str(details[0])], str(details[1])
 
     def could_act(self, case: Case) -> bool:
@@ -105,10 +105,6 @@ class Timeline:
         over = base + plan.start_by.total_seconds()
         ready = max(over - 60, base + plan.goal.within.total_seconds() / 2)
         return ready + 30 <= over and self.was_up(ready, over + 120)
-
-    @property
-    def may_have_jumped(self) -> bool:
-        return any(self._o.world.clock_jumps[: len(self._o.lives)])
 
     def accepted_at(self, case: Case) -> float | None:
         """When it was durable; None if it is to go out later."""

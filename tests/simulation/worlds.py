@@ -159,7 +159,7 @@ def world(seed: int) -> World:
         strikes=tuple(sorted(_strikes(rng, submissions), key=lambda strike: strike.at)),
         disk_s=rng.choice((0.002, 0.005, 0.02, 0.15)),
         disk_spikes_s=rng.choice((0, 0, 0, 0, 1.0, 6.0)),
-        held_at_most=rng.choice((1, 3, 5000, 5000, 5000, 5000)),
+        held_at_most=rng.choice((2, *[5000] * 6)),
         clock_jumps=tuple(rng.choice((0, 0, 0, 0, 0, 300, -300, 3600, -3600)) for _ in range(8)),
     )
 
@@ -297,7 +297,15 @@ def _spells(rng: random.Random, specs: list[ChannelSpec]) -> list[list[Spell]]:
             together = alike and 0.06 <= reach < 0.45
             if spec is first or together or (reach < 0.06 and not spec.profile.own):
                 spells[index] += [Spell(trouble, since, until) for since, until in some]
+                spells[index] += _blind(rng, trouble, some)
     return spells
+
+
+def _blind(rng: random.Random, trouble: Trouble, some: list[tuple[float, float]]) -> Iterator[Spell]:
+    """Where answers are lost, the questions that follow often go wrong too."""
+    if trouble in (T.ANSWER_LOST, T.FAILS_AFTER, T.RUNS_LATER) and rng.random() < 0.5:
+        until = some[0][1]
+        yield Spell(rng.choice((T.EMPTY_LISTS, T.LAGS, T.HTML_500)), until, until + rng.choice((30, 120, 600)))
 
 
 def _spell_times(rng: random.Random) -> Iterator[tuple[float, float]]:
