@@ -156,6 +156,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     ),
     "deleting": ("being deleted there", "đang xóa khỏi kênh"),
     "deleted": ("deleted there", "đã xóa khỏi kênh"),
+    "deleted_one": (
+        "deleted there; it was sent more than once, a person must look for another copy",
+        "đã xóa khỏi kênh; tin đã được gửi hơn một lần, cần người kiểm tra xem còn bản nào",
+    ),
     "delete_unsupported": (
         "programs cannot delete there, a person must[: {url}]",
         "chương trình không xóa được trên kênh này, cần người xóa[: {url}]",

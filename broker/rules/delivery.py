@@ -446,7 +446,7 @@ def _deleted(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> De
             rest = replace(d, extra=d.extra[:-1], reason=Reason("copy_deleted"))
             return replace(rest, next_at=_next_look(rest, policy, now))
         case Absent():
-            return _to(d, S.WITHDRAWN, Reason("deleted"))
+            return _to(d, S.WITHDRAWN, Reason("deleted_one" if d.repeats else "deleted"))
         case Rejected(_, detail):
             return _not_deleted(d, detail, policy, now)
         case Denied(detail) if now >= policy.useful_until and d.asks >= LOOKS:

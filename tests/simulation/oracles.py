@@ -128,7 +128,8 @@ class Judge:
     def hidden(self) -> Iterator[Finding]:
         """What is called not out is not to be seen."""
         for case, d, spec in self._deliveries():
-            if d.state in (S.LIVE, S.UNCONFIRMED):
+            says_so = d.reason is not None and d.reason.key == "deleted_one"
+            if d.state in (S.LIVE, S.UNCONFIRMED) or says_so:
                 continue
             for copy in self._copies[spec.name, d.announcement_id]:
                 if copy.public_at and copy.removed_at is None and not self._times.came_too_late(copy, spec):

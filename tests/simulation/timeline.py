@@ -205,6 +205,9 @@ class Timeline:
         """Nobody could have told: the platform cannot be asked, forgot our key, or never finished."""
         if spec.kind is Kind.NOTHING or any(s.trouble is T.NEVER_FINISHES for s in spec.spells):
             return True
+        if spec.kind is Kind.MODERATED:  # it was to be public while nobody could ask
+            long = spec.profile.pending_for.total_seconds() / 2
+            return any(s.trouble in NOBODY_ANSWERS and s.until - s.since > long for s in spec.spells)
         return spec.kind is Kind.KEYED and spec.nature.keeps_keys_s < 3600
 
     # looking back

@@ -357,6 +357,12 @@ def test_a_younger_copy_that_cannot_be_deleted_does_not_stand_in_the_way_of_a_wi
     assert (d.state, d.extra, d.reason.key) == (S.LIVE, (), "copy_delete_failed")
 
 
+def test_a_deletion_does_not_deny_what_an_earlier_try_may_have_left():
+    repeated = settle(delivery(S.LIVE, repeats=1), Verb.DELETE, Absent(), policy(), NOW)
+    assert repeated.reason is not None
+    assert (repeated.state, repeated.reason.key) == (S.WITHDRAWN, "deleted_one")
+
+
 def test_withdrawal_deletes():
     d = delivery(S.LIVE)
     assert verb_for(d, policy(), withdrawn=True) is Verb.DELETE
