@@ -421,7 +421,7 @@ def test_by_time(state: State, step: StepClass, more: dict[str, Any], seconds: f
     assert by_time(d, how, at(seconds)).state is then
 
 
-@pytest.mark.parametrize("state", [*RESTING, S.STANDBY])
+@pytest.mark.parametrize("state", [*sorted(RESTING), S.STANDBY])
 def test_time_alone_leaves_the_rest(state: State):
     d = delivery(state)
     assert by_time(d, policy(), at(10**7)) is d
