@@ -7,13 +7,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from pathlib import Path as FilePath
 from typing import Annotated, Any, ClassVar, Protocol, Self
 
 import aiohttp
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from broker.clock import Clock
-from broker.model import Composed, Post, StepClass, Verb
+from broker.model import Composed, MediaKind, Medium, Post, StepClass, Verb
 from broker.outcome import Absent, Finding, Outcome, Rejected
 
 
@@ -49,6 +50,62 @@ class TextLimit:
     unit: Unit = Unit.CODE_POINTS
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaNeeds:
+    """What a platform takes beside text, and must have. Sizes in bytes and pixels."""
+
+    images: int = 0
+    """Most pictures in one post; 0: none."""
+    videos: int = 0
+    mixed: bool = False
+    """Whether one post may show pictures and videos together."""
+    card: MediaKind | None = None
+    """A post without media is refused: Loa then makes a card of this kind. None: text alone will do."""
+    mimes: frozenset[str] = frozenset({"image/jpeg", "video/mp4"})
+    """What is not one of these is converted."""
+    image_bytes: int = 8_000_000
+    video_bytes: int = 1_000_000_000
+    width: tuple[int, int] = (320, 2048)
+    """Of pictures, from and to; larger ones are scaled down."""
+    ratio: tuple[float, float] = (0.1, 10.0)
+    """Width by height of pictures, from and to; others get a border."""
+    by_url: bool = False
+    """The platform fetches them itself: they need a public address, and our media host is a failure domain."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaFile:
+    """A medium that can be sent: it lies on disk and, where a site serves it, at a public address."""
+
+    path: FilePath
+    url: str | None
+    mime: str
+    size_bytes: int
+    width: int
+    height: int
+    duration: timedelta | None = None
+    alt: str = ""
+
+
+class Shelf(Protocol):
+    """The agency's media folder."""
+
+    async def ready(self, medium: Medium, needs: MediaNeeds) -> MediaFile | Outcome:
+        """The file as `needs` has it: a card is made when it is first asked for, pictures are converted; then kept.
+
+        `Rejected`: it cannot be made to fit, and why. `Unavailable(Fault.MEDIA)`: the folder cannot be written, or
+        `needs.by_url` and there is no public address.
+        """
+        ...
+
+
+class Unsuited(Exception):
+    """`compose`: this announcement has nothing for this platform (no video, say); the text says what to add.
+
+    The delivery is skipped, and is no failure: no stand-in starts for it.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One call of a publish, in order; `job.keep(handle)` moves to the next."""
@@ -81,6 +138,7 @@ class Profile:
     cost: str | None = None
     """What one announcement costs, in words; None: nothing."""
     text: TextLimit | None = None
+    media: MediaNeeds = MediaNeeds()
     abilities: frozenset[Verb] = frozenset({Verb.PROBE})
     """Verbs offered beside `publish`; the engine asks for no others."""
     usual: timedelta = timedelta(seconds=3)
@@ -341,6 +399,8 @@ class Tools:
     clock: Clock
     vault: Vault
     agency: str = ""
+    media: Shelf | None = None
+    """None: the agency has no media folder, so posts name no media."""
 
 
 class Adapter(Protocol):
@@ -357,7 +417,10 @@ class Adapter(Protocol):
         ...
 
     def compose(self, post: Post) -> Composed:
-        """Exactly what readers will see; pure. Raises `ValueError` with what to change if it cannot be composed."""
+        """Exactly what readers will see; pure.
+
+        Raises `ValueError` with what to change if it cannot be composed, `Unsuited` if there is nothing to show here.
+        """
         ...
 
     async def publish(self, job: Job) -> Outcome | Absent:

@@ -122,6 +122,44 @@ class Draft:
     overrides: Mapping[str, str] = field(default_factory=dict)
 
 
+class MediaKind(StrEnum):
+    IMAGE = "image"
+    VIDEO = "video"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """The words of a headline card, the picture Loa makes where a platform needs one and the announcement has none."""
+
+    agency: str
+    headline: str
+    body: str
+    reference: str
+    written: str
+    """When it was written, as readers see it, in the agency's zone."""
+    language: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Medium:
+    """One picture or video as Loa keeps it: checked, without location data, under a name that nobody guesses."""
+
+    name: str
+    """File name in the media folder, such as `pX2…w.jpg`."""
+    kind: MediaKind
+    mime: str
+    size_bytes: int = 0
+    width: int = 0
+    """Pixels, as shown."""
+    height: int = 0
+    duration: timedelta | None = None
+    """Of a video."""
+    alt: str = ""
+    """What it shows, in words, for readers who cannot see it."""
+    card: Card | None = None
+    """What it is made from when it is first needed; None: the agency's own."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
     """What an adapter composes from: one announcement as one channel sees it."""
@@ -144,6 +182,12 @@ class Post:
     """The desk's own text for this channel instead of headline and body."""
     late_mark: str | None = None
     """Sentence that says when it was written; set on copies over 15 min late."""
+    media: tuple[Medium, ...] = ()
+    """The agency's own pictures and videos, in its order."""
+    card: Medium | None = None
+    """The picture that Loa can make of the words; None: it cannot (no media folder)."""
+    card_video: Medium | None = None
+    """The same as a short video."""
 
     @property
     def reference_line(self) -> str:
@@ -164,6 +208,8 @@ class Composed:
     unit: str = "code_points"
     cut: str | None = None
     """What was cut and why, in words; None when nothing was."""
+    media: tuple[Medium, ...] = ()
+    """What is shown beside the text, in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,6 +293,10 @@ class Announcement:
     draft: Draft
     plan: RoutePlan
     accepted_at: datetime
+    media: tuple[Medium, ...] = ()
+    """What `draft.media` names, as it is kept."""
+    media_key: str = ""
+    """What the names of cards are made of; nobody guesses it."""
     accepted_from: str | None = None
     """Name of the key it came with; None from a program that holds the broker itself."""
     status: Status = Status.OPEN
