@@ -84,6 +84,11 @@ class Disk(SqliteStore):
         self._need_space()
         return super().adopt(run_id, announcement_ids)
 
+    def all_closed(self) -> bool:
+        """Whether nothing more is to become of any announcement."""
+        with self._database.reading() as db:
+            return db.execute("SELECT 1 FROM announcement WHERE closed_at IS NULL LIMIT 1").fetchone() is None
+
     def _need_space(self) -> None:
         if self.is_full:
             raise StoreFull("the disk is full")

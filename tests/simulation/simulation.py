@@ -28,7 +28,7 @@ GRACE_S = 25.0
 LEASE_S = 30.0
 PATIENCE_S = 30.0
 """How long a client waits for an answer."""
-LOOKS_EVERY_S = 3.0
+LOOKS_EVERY_S = 10.0
 
 
 @dataclass(slots=True)
@@ -169,7 +169,7 @@ class Simulation:
         life = self._life
         if life is None or not life.is_serving or not life.process.is_up or life.engine.dispatcher.held_ids:
             return False
-        return all(c.announcement.closed_at is not None for c in self._machine.store.announcements(AGENCY, limit=200))
+        return self._machine.store.all_closed()
 
     async def _read_all(self) -> None:
         for case in self._machine.store.announcements(AGENCY, limit=200):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import Context, ContextVar, copy_context
 from datetime import UTC, datetime, timedelta
+from heapq import heappop, heappush
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -38,7 +39,7 @@ class Process:
         self.is_dead = self.is_frozen = False
         self.on_death: Callable[[], None] = lambda: None
         self.on_lost: Callable[[], None] = lambda: None
-        self._held_up: list[_Step] = []
+        self._held_up: list[asyncio.Handle] = []
         self._asked: dict[asyncio.Future[Any], None] = {}
         self._context = copy_context()
         self._context.run(PROCESS.set, self)
@@ -90,16 +91,16 @@ class Process:
         self.is_frozen = False
         held_up, self._held_up = self._held_up, []
         for step in held_up:
-            self._loop.call_again(step)
+            self._loop.again(step)
 
-    def step(self, step: _Step) -> None:
-        if self.is_dead:
-            return
-        if self.is_frozen:
+    def takes(self, step: asyncio.Handle) -> bool:
+        """Whether this step runs now: not of a dead process, and of a frozen one later."""
+        if self.is_frozen and not self.is_dead:
             self._held_up.append(step)
-            return
+        return not (self.is_dead or self.is_frozen)
+
+    def has_stepped(self) -> None:
         self.steps += 1
-        step.callback(*step.args)
         if self.steps == self.dies_at_step:
             self.die()
 
@@ -117,55 +118,73 @@ def outside() -> Iterator[None]:
         PROCESS.reset(token)
 
 
-class _Step:
+class _Step(asyncio.Handle):
     """One scheduled callback of a process."""
 
-    __slots__ = ("args", "callback", "context", "handle", "process")
-    handle: asyncio.Handle
+    __slots__ = ("process",)
+    process: Process
 
-    def __init__(self, process: Process, callback: Callable[..., object], args: tuple[Any, ...], c: Context) -> None:
-        self.process, self.callback, self.args, self.context = process, callback, args, c
-
-    def __call__(self) -> None:
-        if not self.handle.cancelled():
-            self.process.step(self)
+    def _run(self) -> None:
+        if self.process.takes(self):
+            super()._run()
+            self.process.has_stepped()
 
 
-class _Jumps:
-    """In the place of a selector: instead of waiting, it moves the loop's time."""
+class _TimedStep(asyncio.TimerHandle):
+    """The same for later."""
 
-    def __init__(self, loop: VirtualLoop) -> None:
-        self._loop = loop
-        self._rounds = 0
+    __slots__ = ("process",)
+    process: Process
 
-    def select(self, timeout: float | None = None) -> list[Any]:
-        if timeout == 0:
-            self._rounds += 1
-            if self._rounds > SPINS:
-                raise Stuck(f"time stands still at {self._loop.time():.3f} s: something spins")
-        elif timeout is None:
-            raise Stuck("nothing is left to happen")
-        else:
-            self._rounds = 0
-            self._loop.jump(timeout)
-        return []
+    def _run(self) -> None:
+        if self.process.takes(self):
+            super()._run()
+            self.process.has_stepped()
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
-    """A loop with a time of its own, which starts at 0 and only jumps."""
+    """A loop with a time of its own, which starts at 0 and only jumps.
+
+    asyncio's own loop waits for sockets and for the machine's time; there are neither, so a round is short.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._now = 0.0
         self.is_over = False
         self._tasks: list[asyncio.Task[Any]] = []
-        self._selector = _Jumps(self)
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        """A heap; what was scheduled first for one time comes first."""
+        self._timed = 0
+        self._rounds = 0
 
     def time(self) -> float:
         return self._now
 
-    def jump(self, seconds: float) -> None:
-        self._now += seconds
+    def _run_once(self) -> None:
+        """Everything that is ready, or after a jump in time everything that is ready then."""
+        ready, timers = self._ready, self._timers  # type: ignore[attr-defined]  # asyncio's own queue
+        if ready:
+            self._rounds += 1
+            if self._rounds > SPINS:
+                raise Stuck(f"time stands still at {self._now:.3f} s: something spins")
+        else:
+            self._jump()
+        while timers and timers[0][0] <= self._now:
+            ready.append(heappop(timers)[2])
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle._cancelled:
+                handle._run()
+
+    def _jump(self) -> None:
+        """To the next time at which something is to happen."""
+        timers, self._rounds = self._timers, 0
+        while timers and timers[0][2].cancelled():
+            heappop(timers)
+        if not timers:
+            raise Stuck("nothing is left to happen")
+        self._now = max(self._now, timers[0][0])
 
     def create_task(self, *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
         """Keeps the task, so that what the dead leave behind is not collected, and so ended, in the middle of a run."""
@@ -177,28 +196,39 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
         context = copy_context() if context is None else context
-        if self.is_over:
-            return asyncio.Handle(callback, args, self, context)
+        handle: asyncio.Handle
         if (process := context.get(PROCESS)) is None:
-            return super().call_soon(callback, *args, context=context)
-        step = _Step(process, callback, args, context)
-        step.handle = super().call_soon(step, context=context)
-        return step.handle
+            handle = asyncio.Handle(callback, args, self, context)
+        else:
+            handle = step = _Step(callback, args, self, context)
+            step.process = process
+        self.again(handle)
+        return handle
+
+    def call_later(  # type: ignore[override]
+        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        return self.call_at(self._now + delay, callback, *args, context=context)
 
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
         context = copy_context() if context is None else context
-        if self.is_over:
-            return asyncio.TimerHandle(when, callback, args, self, context)
+        handle: asyncio.TimerHandle
         if (process := context.get(PROCESS)) is None:
-            return super().call_at(when, callback, *args, context=context)
-        step = _Step(process, callback, args, context)
-        step.handle = handle = super().call_at(when, step, context=context)
+            handle = asyncio.TimerHandle(when, callback, args, self, context)
+        else:
+            handle = step = _TimedStep(when, callback, args, self, context)
+            step.process = process
+        if not self.is_over:
+            self._timed += 1
+            heappush(self._timers, (when, self._timed, handle))
         return handle
 
-    def call_again(self, step: _Step) -> None:
-        super().call_soon(step, context=step.context)
+    def again(self, handle: asyncio.Handle) -> None:
+        """Runs it in the next round."""
+        if not self.is_over:
+            self._ready.append(handle)  # type: ignore[attr-defined]
 
     def end(self) -> None:
         """Tasks that are left, those of the dead too, end without another step."""
@@ -208,9 +238,6 @@ class VirtualLoop(asyncio.BaseEventLoop):
                 task._log_destroy_pending = False  # type: ignore[attr-defined]  # the only way to let it go in silence
                 with suppress(RuntimeError):
                     task.get_coro().close()
-
-    def _process_events(self, events: list[Any]) -> None:
-        """There are none: nothing here waits for the world."""
 
     def _write_to_self(self) -> None:
         """Nothing wakes this loop from another thread."""
