@@ -42,6 +42,7 @@ from broker.outcome import (
     Unfinished,
 )
 from tests.contract.bench import IMPATIENCE, LATER, OTHER, POST, Bench, Copy, LeaseGate
+from tests.contract.media_host import MediaHost
 
 ALIKE = frozenset({Kind.STORED_THEN_STALL, Kind.RUN_LATER})
 """What differs from `STALL` only in what is published; left out where nothing is."""
@@ -137,9 +138,9 @@ class AdapterSuite:
             metafunc.parametrize("step", list(self.steps))
 
     @pytest.fixture
-    async def bench(self) -> AsyncIterator[Bench]:
+    async def bench(self, host: MediaHost) -> AsyncIterator[Bench]:
         async with self.emulator(lag=(0, 0), **self.options) as emulator, aiohttp.ClientSession() as session:
-            yield Bench(self.adapter, self.settings, self.public_step(), emulator, session, self.done)
+            yield Bench(self.adapter, self.settings, self.public_step(), emulator, session, self.done, host)
 
     # -- the profile
 

@@ -16,6 +16,7 @@ from broker.clock import SystemClock
 from broker.contract import Adapter, GateClosed, Job, Refresh, TokenPair, Tools
 from broker.model import Composed, Post, Verb
 from broker.outcome import Absent, Finding, Live, Outcome, Pending, Uncertain, Unfinished
+from tests.contract.media_host import MediaHost
 
 SLOW = frozenset({Kind.BLACK_HOLE, Kind.STALL, Kind.STORED_THEN_STALL, Kind.RUN_LATER, Kind.SLOW_DRIP})
 """Faults that only our own time limit ends: they are met with little patience, so that the suite stays quick."""
@@ -169,9 +170,11 @@ class Bench:
         emulator: HttpEmulator,
         session: aiohttp.ClientSession,
         done: type[Finding] = Live,
+        host: MediaHost | None = None,
     ) -> None:
         self._adapter, self._settings, self._public_step, self._session = adapter, settings, public_step, session
         self._done = done
+        self.host = host
         self.emulator = emulator
         self.log = emulator.log
         self.adapter = self.new_adapter()
@@ -181,7 +184,12 @@ class Bench:
         limits = {"total_timeout": patience, "connect_timeout": patience}
         values = {**self._settings, "base_url": self.emulator.base_url, **limits, **settings}
         tools = Tools(
-            channel="test", session=self._session, clock=SystemClock(), vault=MemoryVault(), agency="Tin Ví Dụ"
+            channel="test",
+            session=self._session,
+            clock=SystemClock(),
+            vault=MemoryVault(),
+            agency="Tin Ví Dụ",
+            media=self.host.shelf if self.host else None,
         )
         return self._adapter(self._adapter.Settings(**values), tools)
 
@@ -190,6 +198,7 @@ class Bench:
         return self.new_adapter(IMPATIENCE) if kind in SLOW else self.adapter
 
     def copy(self, post: Post = POST) -> Copy:
+        post = self.host.carded(post, self.adapter.profile.media) if self.host else post
         return Copy(post, self.adapter.compose(post))
 
     async def live(self, post: Post = POST) -> Copy:

@@ -1,5 +1,17 @@
-"""Suites that test modules derive from explain their failures like tests."""
+"""Suites that test modules derive from explain their failures like tests; emulators find a media host."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
+from tests.contract.media_host import MediaHost, media_host
+
 pytest.register_assert_rewrite("tests.contract.store_suite")
+
+
+@pytest.fixture
+async def host(tmp_path: Path) -> AsyncIterator[MediaHost]:
+    """A media folder that platforms can fetch from."""
+    async with media_host(tmp_path / "media") as host:
+        yield host
