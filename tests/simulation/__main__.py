@@ -1,4 +1,9 @@
-"""`python -m tests.simulation`: runs many seeds and prints the figures, or replays one seed step by step."""
+"""`python -m tests.simulation`: runs many seeds and prints the figures, or replays one seed step by step.
+
+python -m tests.simulation --seeds 2000                           seeds 0 to 1,999
+python -m tests.simulation --seeds 0:50000 --into figures.jsonl   goes on where it was stopped; others may add theirs
+python -m tests.simulation --seed 4711 --replay                   what happened, line by line
+"""
 
 from __future__ import annotations
 
@@ -8,9 +13,11 @@ import multiprocessing
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 from tests.simulation import quiet
-from tests.simulation.figures import Figures, machine, of_seeds
+from tests.simulation.figures import Figures, Store, machine, of_seeds
 from tests.simulation.oracles import judge
 from tests.simulation.simulation import Outcome, simulate
 from tests.simulation.trace import told
@@ -26,67 +33,70 @@ def main() -> int:
     quiet()
     if arguments.seed is not None:
         return _one(arguments.seed, replay=arguments.replay)
-    started = time.monotonic()
-    figures = _many(range(arguments.first, arguments.first + arguments.seeds), arguments.jobs, arguments.json)
-    _print(figures, time.monotonic() - started, arguments)
-    return 1 if figures.findings else 0
+    store = Store(arguments.into) if arguments.into else None
+    done, total, commits = store.read() if store else (set[int](), Figures(), set[str]())
+    begun, runs = time.monotonic(), total.counts["runs"]
+    for seeds, figures in portions(arguments.seeds, arguments.jobs, done):
+        total.merge(figures)
+        if store:
+            store.add(seeds, figures)
+        if not arguments.json:
+            _progress(total, total.counts["runs"] - runs, time.monotonic() - begun)
+    data = total.data() | {"commits": ", ".join(sorted(commits)), "machine": machine()}
+    print(json.dumps(data, ensure_ascii=False, indent=1) if arguments.json else "\n".join(_lines(data)))
+    return 1 if total.findings else 0
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=1000, help="how many seeds to run (default: 1000)")
-    parser.add_argument("--from", type=int, default=0, dest="first", help="the first of them (default: 0)")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.simulation", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seeds", type=_seeds, default=range(1000), help="how many, or FROM:TO (default: 1000)")
     parser.add_argument("--jobs", type=int, default=1, help="processes to run them in (default: 1)")
+    parser.add_argument("--into", type=Path, help="keep figures in this file, and leave out the seeds it has")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.add_argument("--seed", type=int, help="run this seed alone")
     parser.add_argument("--replay", action="store_true", help="with --seed: print what happened, step by step")
     return parser.parse_args()
 
 
+def _seeds(text: str) -> range:
+    first, colon, last = text.partition(":")
+    return range(int(first), int(last)) if colon else range(int(first))
+
+
 # many seeds
 
 
-def _many(seeds: range, jobs: int, silent: bool) -> Figures:
-    total, started = Figures(), time.monotonic()
-    for figures in _portions(seeds, jobs):
-        total.merge(figures)
-        if not silent:
-            done, took = total.counts["runs"], time.monotonic() - started
-            pace = f"{60 * done / took:,.0f} runs a minute, {sum(total.findings.values())} findings"
-            print(f"\r{done:,} of {len(seeds):,} runs, {pace}", end="", file=sys.stderr, flush=True)
-    if not silent:
-        print(file=sys.stderr)
-    return total
-
-
-def _portions(seeds: range, jobs: int) -> Iterator[Figures]:
-    portions = [seeds[at : at + PORTION] for at in range(0, len(seeds), PORTION)]
+def portions(seeds: range, jobs: int, done: set[int] | None = None) -> Iterator[tuple[range, Figures]]:
+    """The figures of all seeds that are not done, some at a time, in any order."""
+    some = [seeds[at : at + PORTION] for at in range(0, len(seeds), PORTION)]
+    left = [portion for portion in some if not done or done.isdisjoint(portion)]
     if jobs == 1:
-        yield from map(of_seeds, portions)
+        yield from map(of_seeds, left)
         return
     with multiprocessing.get_context("spawn").Pool(jobs, initializer=quiet) as pool:
-        yield from pool.imap_unordered(of_seeds, portions)
+        yield from pool.imap_unordered(of_seeds, left)
 
 
-def _print(figures: Figures, took_s: float, arguments: argparse.Namespace) -> None:
-    counts = figures.counts
-    pace = {"seconds": round(took_s, 1), "jobs": arguments.jobs, "runs_a_minute": round(60 * counts["runs"] / took_s)}
-    data = {"from": arguments.first, **figures.data(), **pace, "machine": machine()}
-    if arguments.json:
-        print(json.dumps(data, ensure_ascii=False, indent=1))
-        return
+def _progress(total: Figures, runs: int, took_s: float) -> None:
+    pace = f"{60 * runs / took_s:,.0f} a minute, {sum(total.findings.values())} findings"
+    print(f"\r{total.counts['runs']:,} runs, {pace} ", end="", file=sys.stderr, flush=True)
+
+
+def _lines(data: dict[str, Any]) -> Iterator[str]:
+    yield ""
     for name, value in data.items():
-        if isinstance(value, dict):
-            print(f"{name.replace('_', ' ')}:")
-            for key, each in value.items():
-                listed = each if isinstance(each, list) else [each]
-                print(
-                    "\n".join(
-                        f"  {key:<24} {one:,}" if isinstance(one, int) else f"  {key:<24} {one}" for one in listed
-                    )
-                )
-        else:
-            print(f"{name.replace('_', ' '):<26} {value:,}")
+        if not isinstance(value, dict):
+            yield f"{name.replace('_', ' '):<26} {_number(value)}"
+            continue
+        yield f"{name.replace('_', ' ')}:"
+        for key, each in value.items():
+            yield from (f"  {key:<24} {_number(one)}" for one in (each if isinstance(each, list) else [each]))
+
+
+def _number(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 # one seed

@@ -235,7 +235,9 @@ class Machine:
     def _commit_takes(self) -> float:
         usual, spikes = self._world.disk_s, self._world.disk_spikes_s
         if spikes and self._rng.random() < 0.03:
-            return self._rng.uniform(usual, spikes)
+            takes_s = self._rng.uniform(usual, spikes)
+            self._trace.add("fate", "slow_disk", f"a commit takes {takes_s:.1f} s")
+            return takes_s
         return usual * self._rng.uniform(0.5, 2)
 
     def _heard(self, who: str, case: Case, notes: tuple[Event, ...]) -> None:
@@ -250,6 +252,6 @@ class Machine:
             process.die()
 
     def _lost(self, process: Process) -> None:
-        self._trace.add(process.name, "lost", "its lease is over")
+        self._trace.add("fate", "lease_lost", process.name)
         with outside():
             process.on_lost()

@@ -100,6 +100,8 @@ class Simulation:
         self._errands = [Errand(submission) for submission in world.submissions]
         self._life: Life | None = None
         self._next_down_s = 5.0
+        self._ahead = timedelta(0)
+        """How wrong the wall clock was in the latest life."""
         self._crash_again: list[int] = []
         self._ended: dict[str, datetime] = {}
         self._kill_on_arrival = False
@@ -189,7 +191,12 @@ class Simulation:
         process.on_lost = lambda: self._end_in_order(life)
         if self._crash_again:
             process.dies_at_step = self._crash_again.pop()
-        self._trace.add(process.name, "starts", f"clock {life.clock.now() - self._true.now()}")
+            self._trace.add("fate", Blow.CRASH_AGAIN.value, f"after {process.dies_at_step} steps")
+        ahead = life.clock.now() - self._true.now()
+        self._trace.add(process.name, "starts", f"clock {ahead}")
+        if ahead != self._ahead:
+            self._trace.add("fate", "clock_jump", f"by {ahead - self._ahead}")
+        self._ahead = ahead
         self._act(self._brought_up(life))
 
     async def _brought_up(self, life: Life) -> None:
@@ -281,6 +288,7 @@ class Simulation:
         if over_s + 1 < lasts_s:
             await asyncio.sleep(over_s + 1)
             if life is self._life:
+                self._trace.add("fate", "two_runs", "one stands still, the next takes over")
                 self._ended[life.process.name] = self._true.now()
                 self._start_life()
         await self._until(thaws_at)
@@ -352,6 +360,7 @@ class Simulation:
             report = await self._insists(lambda broker: broker.withdraw(AGENCY, announcement_id, because="sai"))
             if report.withdrawn_at is not None:
                 errand.withdrawn_at = self._true.now()
+                self._trace.add("fate", "withdrawal", report.reference)
                 self._trace.add("client", "is told", f"#{errand.submission.number} withdrawn", report.reference)
             else:
                 await asyncio.sleep(self._rng.uniform(1, 5))
