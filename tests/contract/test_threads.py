@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.emulators.containers import Container
 from adapters.emulators.faults import Kind
-from adapters.emulators.threads import Container, ThreadsEmulator, text_length
+from adapters.emulators.threads import ThreadsEmulator, text_length
 from adapters.threads import LIMIT, ThreadsAdapter, handle_of
 from broker.outcome import (
     Absent,
