@@ -80,7 +80,7 @@ class Policy:
 def settle(delivery: Delivery, verb: Verb, outcome: Finding, policy: Policy, now: datetime) -> Delivery:
     """The delivery after this answer; itself, unchanged, when the answer says nothing about it. Pure."""
     if isinstance(outcome, Live) and verb in SHOWS_A_COPY:
-        return _live(delivery, verb, outcome, policy, now)
+        return _live(delivery, verb, _each_once(outcome), policy, now)
     match verb:
         case Verb.PUBLISH if delivery.state in (S.SENDING, S.CHECKING):
             return _published(delivery, outcome, policy, now)
@@ -400,6 +400,12 @@ def _live(d: Delivery, verb: Verb, outcome: Live, policy: Policy, now: datetime)
         live_at=now,
     )
     return replace(live, next_at=_next_look(live, policy, now))
+
+
+def _each_once(outcome: Live) -> Live:
+    """Whatever an adapter counts twice: the copy that is kept is none of those to be deleted."""
+    others = tuple(dict.fromkeys(each for each in outcome.extra if each != outcome.platform_id))
+    return outcome if others == outcome.extra else replace(outcome, extra=others)
 
 
 def _with_second_copy(late: Live, d: Delivery) -> Live:

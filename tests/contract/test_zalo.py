@@ -301,6 +301,19 @@ def test_times_are_seconds_or_milliseconds():
         listed({**line, "create_date": "hôm qua"}, "")
 
 
+@pytest.mark.parametrize("newer", range(7, 12))
+async def test_an_article_is_counted_once_wherever_it_stands(bench, newer):
+    """Pages hold ten and overlap by one: the tenth stands on two of them."""
+    copy, _ = await taken(bench)
+    for number in range(30):
+        seconds = number - newer - 9.5  # `newer` of them are younger than ours, which Zalo shows in ten seconds
+        bench.emulator.plant_post(f"p{number}", f"Tin {number}", author="4402", seconds_ago=seconds)
+    bench.clock.advance(seconds=60)
+    found = await bench.adapter.find(job(bench, copy, count=True))
+    assert isinstance(found, Live)
+    assert (found.platform_id, found.extra) == (bench.log.posts[0].id, ())
+
+
 # -- account and codes
 
 

@@ -337,6 +337,15 @@ def test_the_younger_copy_is_deleted_where_the_platform_lets_us():
     assert (d.state, d.extra, d.next_at) == (S.LIVE, (), at(602))
 
 
+@pytest.mark.parametrize("state", [S.LIVE, S.CHECKING])
+def test_a_copy_that_an_adapter_counts_twice_is_never_deleted_as_its_own_second(state: State):
+    """Found by kills: an article on the edge of two pages was called live, and deleted as the younger of two."""
+    twice = Live("p1", extra=("p1", "p1"))
+    d = settle(delivery(state, repeats=1), Verb.FIND, twice, policy(), at(62))
+    assert (d.state, d.platform_id, d.extra) == (S.LIVE, "p1", ())
+    assert verb_for(d, policy()) is Verb.FIND
+
+
 def test_a_late_answer_that_names_another_copy_means_two():
     live = delivery(S.LIVE, repeats=1, url="https://example.org/p1")
     both = settle(live, Verb.PUBLISH, LIVE, policy(), NOW)
