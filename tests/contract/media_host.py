@@ -16,6 +16,7 @@ from PIL import Image
 
 from broker.contract import MediaNeeds
 from broker.media.shelf import MediaShelf
+from broker.media.studio import Studio
 from broker.model import MediaKind, Medium, Post
 
 SECONDS = 4
@@ -25,7 +26,7 @@ class MediaHost:
     """Puts real pictures and videos on a shelf; `fetched` is what was asked for, by name, with the answer's status."""
 
     def __init__(self, folder: Path, url: str) -> None:
-        self.shelf = MediaShelf(folder, url)
+        self.shelf = MediaShelf(folder, url, Studio())
         self.fetched: list[tuple[str, int]] = []
         self.down = False
         """It answers 503 to everybody."""

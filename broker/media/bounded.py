@@ -1,0 +1,72 @@
+"""Child processes that read what strangers sent: bounded in time, memory and size of files, and of low priority.
+
+As a program (`python -m broker.media.bounded`) it takes the limits on and becomes the program it is given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import resource
+import signal
+import sys
+from dataclasses import dataclass
+from datetime import timedelta
+
+NICER = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    within: timedelta
+    memory_bytes: int
+    file_bytes: int
+    """Of the largest file it may write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a child ended; `code` is None when its time was over."""
+
+    code: int | None
+    out: bytes
+    err: bytes
+
+
+async def run(limits: Limits, program: str, *arguments: str, given: bytes = b"") -> Ended:
+    """The program's end, within its limits; nothing of it runs on afterwards, also when we are cancelled."""
+    own = [str(round(limits.within.total_seconds()) + 1), str(limits.memory_bytes), str(limits.file_bytes)]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-I", "-m", "broker.media.bounded", *own, program, *arguments),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+        env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
+    )
+    try:
+        async with asyncio.timeout(limits.within.total_seconds()):
+            out, err = await process.communicate(given)
+        return Ended(process.returncode, out, err)
+    except TimeoutError:
+        return Ended(None, b"", b"")
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await asyncio.shield(process.wait())
+
+
+def _take_on(cpu_s: int, memory_bytes: int, file_bytes: int) -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.nice(NICER)
+
+
+if __name__ == "__main__":
+    _take_on(*map(int, sys.argv[1:4]))
+    os.execv(sys.argv[4], sys.argv[4:])  # noqa: S606  # no shell: the program's full path, by us

@@ -1,0 +1,71 @@
+"""What a file is by its bytes, never by its name, and whether its end is there; nothing is decoded here."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import BinaryIO
+
+from broker.model import MediaKind
+
+HEAD = 16
+KNOWN = "use JPEG, PNG or WebP for pictures and MP4 or MOV for videos"
+
+_CUT_OFF = "is cut off: its end is missing; send the whole file"
+_PNG_END = b"IEND\xaeB`\x82"
+_BOXES_AT_MOST = 10_000
+
+
+class Unfit(Exception):
+    """A file that cannot be used; the text completes "the picture …" and says what to do."""
+
+
+def kind_of(path: Path) -> MediaKind:
+    """Raises `Unfit` for other formats, and for files whose end is missing."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+        if head.startswith(b"\xff\xd8\xff"):
+            return _picture(True)
+        if head.startswith(b"\x89PNG\r\n\x1a\n"):
+            return _picture(_ends_with(file, size, _PNG_END))
+        if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+            return _picture(int.from_bytes(head[4:8], "little") + 8 <= size)
+        if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
+            _check_boxes(file, size)
+            return MediaKind.VIDEO
+    raise Unfit("is empty: send a file" if not size else f"is of a kind that Loa does not know: {KNOWN}")
+
+
+def _picture(whole: bool) -> MediaKind:
+    """A JPEG's end is nowhere fixed: phones add to it; its decoder finds what is missing."""
+    if not whole:
+        raise Unfit(_CUT_OFF)
+    return MediaKind.IMAGE
+
+
+def _ends_with(file: BinaryIO, size: int, end: bytes) -> bool:
+    """Whether `end` is among the last bytes; some programs add a few."""
+    file.seek(max(0, size - 4096))
+    return end in file.read()
+
+
+def _check_boxes(file: BinaryIO, size: int) -> None:
+    """Walks the outer boxes of ISO 14496-12: they fill the file, and one is the index."""
+    at, names = 0, set()
+    for _ in range(_BOXES_AT_MOST):
+        if at >= size:
+            break
+        file.seek(at)
+        head = file.read(HEAD)
+        if len(head) < 8:
+            raise Unfit(_CUT_OFF)
+        length, name = struct.unpack(">I4s", head[:8])
+        if length == 1 and len(head) == HEAD:
+            length = struct.unpack(">Q", head[8:])[0]
+        names.add(name)
+        if length < 8 and length != 0:
+            raise Unfit("is damaged: export it anew as MP4")
+        at = at + length if length else size
+    if at > size or b"moov" not in names:
+        raise Unfit(_CUT_OFF)
