@@ -38,6 +38,15 @@ class Process:
         return (int(fields[11]) + int(fields[12])) / TICK
 
     @property
+    def cpu_s_by_thread(self) -> dict[str, float]:
+        """The same, finer: that of the event loop's thread, and of all others (the writer's, mostly)."""
+        found = {"loop": 0.0, "writer": 0.0}
+        for task in Path(f"/proc/{self.pid}/task").iterdir():
+            used = int((task / "schedstat").read_text().split()[0]) / 1e9
+            found["loop" if task.name == str(self.pid) else "writer"] += used
+        return found
+
+    @property
     def rss_mb(self) -> float:
         """Resident memory now and at its peak would differ: this is now."""
         return self._status("VmRSS")
@@ -111,19 +120,20 @@ async def world(platforms: int) -> AsyncIterator[tuple[World, list[int]]]:
 
 
 @asynccontextmanager
-async def broker(config: Path, slow_disk: Path | None = None) -> AsyncIterator[Broker]:
-    """`loa serve` with this configuration."""
-    process = await serve(config, slow_disk)
+async def broker(config: Path, slow_disk: Path | None = None, profile: Path | None = None) -> AsyncIterator[Broker]:
+    """`loa serve` with this configuration; `profile` gets cProfile's statistics."""
+    process = await serve(config, slow_disk, profile)
     try:
         yield process
     finally:
         await process.end()
 
 
-async def serve(config: Path, slow_disk: Path | None = None) -> Broker:
+async def serve(config: Path, slow_disk: Path | None = None, profile: Path | None = None) -> Broker:
     env = {"LD_PRELOAD": str(slow_disk), "SLOW_DISK_US": str(FSYNC_US)} if slow_disk else {}
+    under = ("-m", "cProfile", "-o", str(profile)) if profile else ()
     child = await start(
-        "-m", "broker", "serve", "--json", "--config", str(config), env=env, stderr=config.with_suffix(".log")
+        *under, "-m", "broker", "serve", "--json", "--config", str(config), env=env, stderr=config.with_suffix(".log")
     )
     async with asyncio.timeout(30):
         said = await _object(child.stdout)

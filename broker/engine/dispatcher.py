@@ -9,6 +9,7 @@ function from case to case. Changes that arrive while a decision is on its way t
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Collection, Coroutine, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -58,6 +59,8 @@ class Held:
     after: list[After] = field(default_factory=list)
     """Called once the decision that takes in `inputs` is durable (True) or lost (False)."""
     writing: bool = False
+    ripe: bool = False
+    """To be decided with the next batch."""
     permits: dict[str, Permit] = field(default_factory=dict)
     offered: set[str] = field(default_factory=set)
     busy: set[str] = field(default_factory=set)
@@ -111,6 +114,8 @@ class Dispatcher:
         self._at = self._switches.at
         self._held_at_most = held_at_most
         self._held: dict[str, Held] = {}
+        self._ripe: deque[Held] = deque()
+        writer.before_batch(self._decide_ripe)
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
         self._to_replan: dict[str, set[str]] = {}
@@ -170,8 +175,8 @@ class Dispatcher:
         """Decides what nothing has decided since `adopt`."""
         for case in cases:
             held = self._held.get(case.announcement.id)
-            if held is not None and held.inputs and not held.writing:
-                self._decide(held)
+            if held is not None and held.inputs:
+                self._ripen(held)
 
     def hold(self, case: Case) -> None:
         """Takes a case of this run from the store into memory."""
@@ -187,8 +192,7 @@ class Dispatcher:
             held.inbox_done.append(inbox_id)
         if after:
             held.after.append(after)
-        if not held.writing:
-            self._decide(held)
+        self._ripen(held)
         return True
 
     def replan(self, keys: Collection[str], back: Collection[str] = ()) -> None:
@@ -253,6 +257,19 @@ class Dispatcher:
 
     # deciding
 
+    def _ripen(self, held: Held) -> None:
+        """It is decided when the writer can take the decision: what comes in until then is part of it."""
+        if not (held.writing or held.ripe):
+            held.ripe = True
+            self._ripe.append(held)
+            self._writer.ask_to_gather()
+
+    def _decide_ripe(self) -> None:
+        while self._ripe:
+            held = self._ripe.popleft()
+            held.ripe = False
+            self._decide(held)
+
     def _decide(self, held: Held) -> None:
         """Applies what came in, plans, and writes the difference; acts at once when there is none."""
         now = self._clock.now()
@@ -293,8 +310,8 @@ class Dispatcher:
         if made.notes or closes:
             self._listener(made.case, made.notes)
         if held.inputs:
-            self._decide(held)
-        if not held.writing:
+            self._ripen(held)
+        else:
             self._act(held)
 
     def _lost(self, held: Held, made: Decision) -> None:

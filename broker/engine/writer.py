@@ -5,7 +5,8 @@
                         disk full: accepts are refused, outcomes wait for space, helped by the ballast
                         store broken: nobody is answered `Done` any more, unrecorded outcomes are handed out
 
-One thread commits in production; `inline=True` commits on the event loop, for simulations.
+A thread commits in production; `inline=True` commits on the event loop, for simulations. Between two batches whoever
+has something to write is asked to `gather` it: what comes in during a commit is decided once, not once an answer.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
 
@@ -122,13 +124,14 @@ class Writer:
         self._on_unrecorded = on_unrecorded
         self._acknowledge_first = acknowledge_first
         self._at = at
-        self._wake = threading.Condition()
-        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._stopping = False
         self._failure: StoreError | None = None
         self._full: StoreFull | None = None
         self._refuse_until = 0.0
         self._runner: asyncio.Task[None] | None = None
         self._work = asyncio.Event()
+        self._gathers: list[Callable[[], None]] = []
         self.failed = asyncio.Event()
         """Set when the store broke: nothing is acknowledged any more, and the process is to end."""
 
@@ -145,16 +148,26 @@ class Writer:
         """Idempotent."""
         if self._runner is None:
             self._loop = asyncio.get_running_loop()
-            main = self._commit_inline() if self._inline else self._commit_in_thread()
-            self._runner = asyncio.create_task(main, name="writer")
+            self._runner = asyncio.create_task(self._run(), name="writer")
 
     async def stop(self) -> None:
         """Writes what waits, then takes no more. Idempotent."""
-        self._stopping.set()
-        self._notify()
+        self._stopping = True
+        self._work.set()
         if self._runner:
             await asyncio.wait({self._runner})
         self._end([], StoreError("The store is closing: nothing more is written."))
+
+    def before_batch(self, gather: Callable[[], None]) -> None:
+        """`gather` is called on the event loop before each batch is taken, to submit what belongs to it."""
+        self._gathers.append(gather)
+
+    def ask_to_gather(self) -> None:
+        """Begins a batch as soon as the writer is free, though nothing is submitted yet. Never calls back at once."""
+        if self._runner is None or self._runner.done():
+            asyncio.get_running_loop().call_soon(self._gather)
+        else:
+            self._work.set()
 
     def submit(self, operation: Operation, lane: Lane) -> asyncio.Future[Result]:
         """Its result once it is durable. The future fails with `Overloaded` or `StoreFull` (accepts only), after
@@ -181,57 +194,44 @@ class Writer:
             self._refuse_until = now + FULL_RETRY_S
 
     def _add(self, ticket: Ticket) -> None:
-        with self._wake:
+        with self._lock:
             if self._failure:
                 raise self._failure
             self._batcher.add(ticket)
-            self._wake.notify()
-        if self._inline:
-            self._work.set()
-
-    def _notify(self) -> None:
-        with self._wake:
-            self._wake.notify()
         self._work.set()
 
-    # runners
+    # the runner
 
-    async def _commit_in_thread(self) -> None:
-        ended = asyncio.Event()
-        thread = threading.Thread(target=self._thread, args=(ended,), name="writer", daemon=True)
-        thread.start()
-        await ended.wait()
-        thread.join()
-
-    def _thread(self, ended: asyncio.Event) -> None:
-        try:
-            while batch := self._next_batch():
+    async def _run(self) -> None:
+        """Batch after batch, until it failed, or is stopping and nothing waits."""
+        with ThreadPoolExecutor(1, "writer") as thread:
+            while batch := await self._next_batch():
                 self._sabotage(batch)
-                if not self._write(batch):
-                    self._stopping.wait(FULL_RETRY_S)
-        finally:
-            self._loop.call_soon_threadsafe(ended.set)
+                if self._commit_delay:
+                    await self._clock.sleep(self._commit_delay())
+                if self._inline:
+                    written = self._write(batch)
+                else:
+                    written = await self._loop.run_in_executor(thread, self._write, batch)
+                if not written and not self._stopping:
+                    await self._clock.sleep(FULL_RETRY_S)
 
-    def _next_batch(self) -> list[Ticket]:
+    async def _next_batch(self) -> list[Ticket]:
         """Waits for work; empty when there is none left and the writer is stopping, or when it failed."""
-        with self._wake:
-            while not self._batcher and not self._stopping.is_set() and not self._failure:
-                self._wake.wait()
-            return self._batcher.next_batch()
+        while not self._failure:
+            await asyncio.sleep(0)  # what the last batch has set going, and what comes in at this moment, is part of it
+            self._work.clear()
+            self._gather()
+            with self._lock:
+                if (batch := self._batcher.next_batch()) or self._stopping:
+                    return batch
+            await self._work.wait()
+        self._gather()  # for the last way out
+        return []
 
-    async def _commit_inline(self) -> None:
-        while True:
-            while not self._batcher and not self._stopping.is_set() and not self._failure:
-                self._work.clear()
-                await self._work.wait()
-            batch = self._batcher.next_batch()
-            if not batch:
-                return
-            self._sabotage(batch)
-            if self._commit_delay:
-                await self._clock.sleep(self._commit_delay())
-            if not self._write(batch):
-                await self._clock.sleep(FULL_RETRY_S)
+    def _gather(self) -> None:
+        for gather in self._gathers:
+            gather()
 
     # writing
 
@@ -269,10 +269,10 @@ class Writer:
         except Exception as broken:
             self._fail(outcomes, broken)
             return True
-        if outcomes and self._stopping.is_set():
+        if outcomes and self._stopping:
             self._fail(outcomes, error)
         else:
-            with self._wake:
+            with self._lock:
                 self._batcher.put_back(outcomes)
         return not outcomes
 
@@ -282,7 +282,7 @@ class Writer:
 
     def _refuse_accepts(self, batch: Sequence[Ticket], error: StoreFull) -> list[Ticket]:
         """The outcomes of the batch; all accepts, also those that wait, are told that the disk is full."""
-        with self._wake:
+        with self._lock:
             waiting = self._batcher.drain(Lane.ACCEPTS)
         self._answer((ticket, error) for ticket in [*batch, *waiting] if ticket.lane is Lane.ACCEPTS)
         return [ticket for ticket in batch if ticket.lane is Lane.OUTCOMES]
@@ -297,7 +297,7 @@ class Writer:
 
     def _end(self, batch: Iterable[Ticket], error: StoreError) -> list[Ticket]:
         """Takes nothing more, and returns what was waiting after telling it so."""
-        with self._wake:
+        with self._lock:
             self._failure = self._failure or error
             ended = [*batch, *self._batcher.drain(Lane.OUTCOMES), *self._batcher.drain(Lane.ACCEPTS)]
         self._answer((ticket, error) for ticket in ended)
