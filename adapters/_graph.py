@@ -1,4 +1,4 @@
-"""What Meta's Graph API does the same way for Facebook Pages and Threads: calls, proofs, errors, limits, lists.
+"""What Meta's Graph API does the same way for its apps: calls, proofs, errors, limits, lists.
 
 Source: Meta's pages on error handling, rate limiting and securing calls, read 2026-11-22; numbers that those do not
 list are ones public clients have met. Nearly every refusal comes with HTTP 400 and some with 200, so an answer is
@@ -86,6 +86,8 @@ class Means(Enum):
     THROTTLED = auto()
     DENIED = auto()
     REJECTED = auto()
+    MEDIA = auto()
+    """It could not fetch a picture or video from us: the platform is well, our media host is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +110,21 @@ _TWICE = Meaning(Means.TWICE, "the platform says that it has this post already")
 _SLOWER = Meaning(Means.THROTTLED, "too many calls")
 _NO_RIGHTS = _denied("a permission is missing or was taken away: connect the account again and grant all permissions")
 _PROOF = _denied("the app demands an appsecret_proof that fits: set app_secret to the secret of the token's own app")
+_NOT_FETCHED = Meaning(Means.MEDIA, "the platform could not fetch the picture or video from our media host in time")
 _UNKNOWN = _rejected("the platform refused it with a code that is not known here")
 
 ERRORS: Mapping[str, Meaning] = {
+    "-1": _DOWN,
     "1": _DOWN,
     "2": _DOWN,
     "1363047": _DOWN,
     "1609010": _DOWN,
+    "2207001": _DOWN,
+    "2207020": _DOWN,
+    "2207032": _DOWN,
+    "2207053": _DOWN,
+    "2207003": _NOT_FETCHED,
+    "2207052": _NOT_FETCHED,
     "506": _TWICE,
     "1366051": _TWICE,
     "4": _SLOWER,
@@ -123,6 +133,7 @@ ERRORS: Mapping[str, Meaning] = {
     "341": _SLOWER,
     "613": _SLOWER,
     "80001": _SLOWER,
+    "80002": _SLOWER,
     "1390008": _SLOWER,
     "2207042": Meaning(Means.THROTTLED, "the posts of 24 hours are used up"),
     "102": _denied("the login is over: connect the account again"),
@@ -145,10 +156,19 @@ ERRORS: Mapping[str, Meaning] = {
     "1404006": _denied("a security check is due: log in to the account in a browser and complete it"),
     "1404112": _denied("the account is limited for the time being: see its status page in a browser and appeal"),
     "4279013": _denied("the account is restricted: see its status page in a browser and appeal"),
+    "2207050": _denied("the account is restricted or inactive: open its app, and do what it asks there"),
     "368": _rejected("blocked for policy"),
     "1346003": _rejected("flagged as abusive"),
     "1404102": _rejected("against the community standards"),
     "2207051": _rejected("restricted as unwanted activity"),
+    "2207004": _rejected("a picture is too large: 8 MB at most"),
+    "2207005": _rejected("a picture is no JPEG"),
+    "2207009": _rejected("a picture is too narrow or too wide: 4:5 to 1.91:1"),
+    "2207010": _rejected("the text is too long, or has too many hashtags or mentions"),
+    "2207023": _rejected("not a kind of media that is taken"),
+    "2207026": _rejected("a video is in a form that is not taken: use MP4 with H.264 and AAC"),
+    "2207028": _rejected("from 2 to 10 pictures in one post"),
+    "2207057": _rejected("the moment for the cover lies outside the video"),
     "1609008": _rejected("this link may not be posted"),
     "1609005": _rejected("the link could not be read"),
     "2061006": _rejected("the link is not valid"),
@@ -204,6 +224,8 @@ def _refusal(error: Mapping[str, Any], headers: Mapping[str, str], secret: str) 
             return Refusal(Denied(f"{meaning.say} ({code})"), code)
         case Means.REJECTED:
             return Refusal(Rejected(code, f"{meaning.say}: {_words(error, secret)}"), code)
+        case Means.MEDIA:
+            return Refusal(Unavailable(Fault.MEDIA, f"{meaning.say} ({code})"), code)
 
 
 def _words(error: Mapping[str, Any], secret: str) -> str:
@@ -236,7 +258,10 @@ def harmless(reply: R) -> R | Refusal:
 
 
 class Graph:
-    """Calls for one account (`node`: a Page, a Threads user). Paths are below the version unless they begin with /."""
+    """Calls for one account (`node`: a Page, a Threads or Instagram user).
+
+    Paths are below the version unless they begin with /; other hosts are called by their whole address.
+    """
 
     def __init__(
         self, settings: GraphSettings, tools: Tools, profile: Profile, node: str, token: Callable[[], Awaitable[str]]
@@ -264,7 +289,7 @@ class Graph:
         """The id of what was made at an edge of the account."""
         match await self.post(path, gate, form):
             case Refusal(code=code) if code == GONE:
-                return Refusal(self._unknown(), code)
+                return Refusal(self.unknown(), code)
             case Refusal() as refusal:
                 return refusal
             case made:
@@ -290,7 +315,7 @@ class Graph:
     async def probe(self) -> Outcome:
         match await self.get(self.node, {"fields": "id"}):
             case Refusal(code=code) if code == GONE:
-                return self._unknown()
+                return self.unknown()
             case Refusal(outcome):
                 return outcome
             case account:
@@ -307,7 +332,8 @@ class Graph:
         answer = await ask(self._tools.session, self._profile, method, url, params=params, form=form)
         return harmless(classify(answer) if isinstance(answer, Answer) else Refusal(answer))
 
-    def _unknown(self) -> Denied:
+    def unknown(self) -> Denied:
+        """The account itself is what the platform does not know."""
         return Denied(f"the token knows no account {self.node} ({GONE}): correct the id, or connect the account again")
 
     async def page(
@@ -352,6 +378,8 @@ class Graph:
         return classify(answer, token) if isinstance(answer, Answer) else Refusal(answer)
 
     def _address(self, path: str) -> str:
+        if path.startswith("http"):
+            return path
         return self._base + (path if path.startswith("/") else f"/{self._settings.version}/{path}")
 
     def _proof(self, token: str) -> dict[str, str]:

@@ -1,15 +1,15 @@
-"""Connecting Pages and Threads accounts, and what Meta tells of them.
+"""Connecting Pages, Threads and Instagram accounts, and what Meta tells of them.
 
-Source: Meta's pages on the manual login flow, long-lived tokens, Page tokens, debugging tokens and the Threads
-authorization window, read 2026-11-22. The manual flow's own page serves as landing place, so no address of ours is
-needed for Facebook; Threads takes any that is registered in the app.
+Source: Meta's pages on the manual login flow, long-lived tokens, Page tokens, debugging tokens and the authorization
+windows of Threads and Instagram, read 2026-11-22. The manual flow's own page serves as landing place, so no address of
+ours is needed for Facebook; Threads and Instagram take any that is registered in the app.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from adapters._consent import Consenting, address, code_of, invitation, refused
 from adapters._graph import Graph, GraphSettings, Refusal, Reply
@@ -17,6 +17,7 @@ from broker.contract import Account, Consent, Invitation, NotConnected, Particul
 from broker.outcome import Outcome
 
 FACEBOOK_RIGHTS = ("pages_show_list", "pages_read_engagement", "pages_manage_posts")
+INSTAGRAM_RIGHTS = ("instagram_business_basic", "instagram_business_content_publish")
 THREADS_RIGHTS = ("threads_basic", "threads_content_publish", "threads_delete")
 TASK = "CREATE_CONTENT"
 HIDDEN = (
@@ -146,24 +147,33 @@ class FacebookConnector(_MetaConnector):
                 return {}
 
 
-class ThreadsConnector(_MetaConnector):
-    """The account of the person who agrees."""
+class _LongTokenConnector(_MetaConnector):
+    """The account of the person who agrees, with a token of sixty days."""
+
+    rights: ClassVar[tuple[str, ...]]
+    grant: ClassVar[str]
+    """What the platform's grants begin with."""
+    limit: ClassVar[str]
+    """Where the account's quota of posts is read."""
+    id_field: ClassVar[str] = "id"
 
     def __init__(
         self, settings: GraphSettings, tools: Tools, graph: Graph, pair: Callable[[], Awaitable[TokenPair]]
     ) -> None:
         super().__init__(settings, tools, graph)
         self._pair = pair
+        self._trade_url = ""
 
     def invite(self, consent: Consent) -> Invitation:
-        return Invitation(self._say(), self._consent_url("/oauth/authorize", consent, THREADS_RIGHTS))
+        return Invitation(self._say(), self._consent_url("/oauth/authorize", consent, self.rights))
 
     async def accept(self, consent: Consent, pasted: str) -> list[Account]:
         code = code_of(pasted, consent)
         form = {**self._app(), "grant_type": "authorization_code", "redirect_uri": self._settings.redirect_url}
-        short = _token(await self._graph.trade("POST", "/oauth/access_token", {**form, "code": code}), code)
+        reply = await self._graph.trade("POST", f"{self._trade_url}/oauth/access_token", {**form, "code": code})
+        short = _token(_unwrapped(reply), code)
         secret = self._app()["client_secret"]
-        query = {"grant_type": "th_exchange_token", "client_secret": secret}
+        query = {"grant_type": f"{self.grant}_exchange_token", "client_secret": secret}
         reply = await self._graph.get("/access_token", query, token=short)
         pair = None if isinstance(reply, Refusal) else long_token(reply, self._tools.clock.now())
         if pair is None:
@@ -171,22 +181,21 @@ class ThreadsConnector(_MetaConnector):
         return [await self._account(pair)]
 
     async def _account(self, pair: TokenPair) -> Account:
-        match await self._graph.get("me", {"fields": "id,username"}, token=pair.access):
-            case {"id": str(user_id), **rest}:
-                wanted = self._graph.node
-                if wanted not in ("me", user_id):
-                    raise NotConnected(f"This is account {user_id}, not {wanted} of the configuration: log out first.")
-                return Account(id=user_id, name=f"@{rest.get('username')}", pair=pair)
-            case reply:
-                raise _refused(reply, pair.access)
+        reply = await self._graph.get("me", {"fields": f"{self.id_field},username"}, token=pair.access)
+        if isinstance(reply, Refusal) or not (user_id := str(reply.get(self.id_field) or "")):
+            raise _refused(reply, pair.access)
+        wanted = self._graph.node
+        if wanted not in ("me", user_id):
+            raise NotConnected(f"This is account {user_id}, not {wanted} of the configuration: log out first.")
+        return Account(id=user_id, name=f"@{reply.get('username')}", pair=pair)
 
     async def particulars(self) -> Particulars | Outcome:
-        account = await self._graph.get(self._graph.node, {"fields": "id,username"})
+        account = await self._graph.get(self._graph.node, {"fields": f"{self.id_field},username"})
         if isinstance(account, Refusal):
             return account.outcome
         used, total = await self.quota()
         return Particulars(
-            account=f"@{account.get('username')} ({account.get('id')})",
+            account=f"@{account.get('username')} ({account.get(self.id_field)})",
             token_ends_at=(await self._pair()).expires_at,
             token_renews=True,
             quota_used=used,
@@ -195,20 +204,53 @@ class ThreadsConnector(_MetaConnector):
 
     async def quota(self) -> tuple[int, int] | tuple[None, None]:
         """Posts of the last 24 hours, and the most there may be; None where Meta does not tell."""
-        match await self._graph.get(f"{self._graph.node}/threads_publishing_limit", {"fields": "quota_usage,config"}):
+        match await self.read_quota():
             case {"data": [{"quota_usage": int(used), "config": {"quota_total": int(total)}}, *_]}:
                 return used, total
             case _:
                 return None, None
 
+    async def read_quota(self) -> Reply:
+        return await self._graph.get(f"{self._graph.node}/{self.limit}", {"fields": "quota_usage,config"})
+
+
+class ThreadsConnector(_LongTokenConnector):
+    rights, grant, limit = THREADS_RIGHTS, "th", "threads_publishing_limit"
+
+
+class InstagramConnector(_LongTokenConnector):
+    """By Instagram's own login, which needs no Page. Codes are traded on a host of their own."""
+
+    rights, grant, limit, id_field = INSTAGRAM_RIGHTS, "ig", "content_publishing_limit", "user_id"
+
+    def __init__(
+        self,
+        settings: GraphSettings,
+        tools: Tools,
+        graph: Graph,
+        pair: Callable[[], Awaitable[TokenPair]],
+        trade_url: str,
+    ) -> None:
+        super().__init__(settings, tools, graph, pair)
+        self._trade_url = trade_url.rstrip("/")
+
 
 def long_token(reply: Mapping[str, Any], now: datetime) -> TokenPair | None:
-    """A long-lived Threads token; None if that is not what came."""
+    """A long-lived token; None if that is not what came."""
     match reply:
         case {"access_token": str(access), "expires_in": int(seconds)} if access:
             return TokenPair(access, None, now, now + timedelta(seconds=seconds))
         case _:
             return None
+
+
+def _unwrapped(reply: Reply) -> Reply:
+    """Instagram's answers come with and without a list around them."""
+    match reply:
+        case {"data": [dict(inner), *_]}:
+            return inner
+        case _:
+            return reply
 
 
 def _token(reply: Reply, hide: str) -> str:

@@ -47,6 +47,7 @@ class Container:
     ready_at: datetime | None  # None: never
     error: str | None = None
     is_published: bool = False
+    alt: str = ""  # what the picture shows, in words
 
     def status(self, now: datetime) -> Status:
         if self.is_published:

@@ -31,6 +31,7 @@ from adapters.emulators.pointing import OPTIONS, settings_for
 
 EMULATORS: Mapping[str, str] = {
     "facebook": "adapters.emulators.facebook:FacebookEmulator",
+    "instagram": "adapters.emulators.instagram:InstagramEmulator",
     "person": "adapters.emulators.person:PersonEmulator",
     "site": "adapters.emulators.site:SiteEmulator",
     "smtp": "adapters.emulators.smtp:SmtpEmulator",

@@ -39,6 +39,11 @@ def _threads(emulator: Any) -> dict[str, str]:
     return {**_address(emulator), **_app(emulator, emulator.base_url), **account}
 
 
+def _instagram(emulator: Any) -> dict[str, str]:
+    flavour = {"flavour": "facebook" if emulator.facebook_login else "instagram", "trade_url": emulator.base_url}
+    return {**_threads(emulator), **flavour}
+
+
 def _zalo(emulator: Any) -> dict[str, str]:
     account = {"oa_id": emulator.oa_id, **_app(emulator, emulator.base_urls["oauth"])}
     hosts = {"base_url": emulator.base_urls["api"]}
@@ -68,6 +73,7 @@ def _vneid(emulator: Any) -> dict[str, str]:
 
 _SETTINGS: Mapping[str, Callable[[Any], dict[str, str]]] = {
     "facebook": _facebook,
+    "instagram": _instagram,
     "site": _site,
     "smtp": _smtp,
     "telegram": _telegram,

@@ -164,7 +164,7 @@ class AdapterSuite:
     async def test_a_text_carries_the_reference_and_fits(self, bench):
         limit = bench.adapter.profile.text
         for body in ("", "Ngắn.", "Nước dâng nhanh ở hạ lưu. 🌀 " * 900):
-            composed = bench.adapter.compose(replace(POST, body=body))
+            composed = bench.copy(replace(POST, body=body)).composed
             assert POST.reference in composed.text
             assert limit is None or composed.length <= limit.limit
             assert bool(composed.cut) == (len(body) > 100 and limit is not None)
@@ -490,7 +490,7 @@ class Edits(AdapterSuite):
 
     async def test_a_post_is_edited_in_place(self, bench):
         copy = await bench.live()
-        copy.composed = bench.adapter.compose(replace(POST, body="Đã sửa: trước 17 giờ."))
+        copy.composed = bench.copy(replace(POST, body="Đã sửa: trước 17 giờ.")).composed
         assert isinstance(await bench.adapter.edit(copy.job()), Live)
         assert [post.text for post in bench.log.visible] == [copy.composed.text]
 

@@ -14,11 +14,13 @@ import aiohttp
 import pytest
 
 from adapters.emulators.facebook import FacebookEmulator
+from adapters.emulators.instagram import InstagramEmulator
 from adapters.emulators.pointing import settings_for
 from adapters.emulators.telegram import TelegramEmulator
 from adapters.emulators.threads import ThreadsEmulator
 from adapters.emulators.zalo import ZaloEmulator
 from adapters.facebook import FacebookAdapter
+from adapters.instagram import InstagramAdapter
 from adapters.telegram import TelegramAdapter
 from adapters.threads import ThreadsAdapter
 from adapters.zalo import ZaloAdapter
@@ -32,10 +34,11 @@ BOT = "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"
 KINDS: dict[str, tuple[Any, Any]] = {
     "facebook": (FacebookEmulator, FacebookAdapter),
     "threads": (ThreadsEmulator, ThreadsAdapter),
+    "instagram": (InstagramEmulator, InstagramAdapter),
     "zalo": (ZaloEmulator, ZaloAdapter),
     "telegram": (TelegramEmulator, TelegramAdapter),
 }
-OAUTH = ("facebook", "threads", "zalo")
+OAUTH = ("facebook", "threads", "instagram", "zalo")
 OURS = frozenset({"token", "page_id", "user_id", "oa_id", "refresh_token"})
 """What connecting finds out, and the configuration therefore need not say."""
 
@@ -172,8 +175,9 @@ async def test_a_permission_left_out_is_named(desk_for):
     assert "pages_manage_posts" in str(page.lacks)
 
 
-async def test_a_threads_token_lives_for_sixty_days(desk_for):
-    desk = await desk_for("threads")
+@pytest.mark.parametrize("kind", ["threads", "instagram"])
+async def test_a_long_token_lives_for_sixty_days(desk_for, kind):
+    desk = await desk_for(kind)
     [account] = await desk.connector().accept(CONSENT, await desk.land())
     life = account.pair.expires_at - account.pair.issued_at
     assert (life.days, account.name) == (60, "@tinvidu")
@@ -242,10 +246,10 @@ async def test_zalo_gives_a_token_only_to_who_asked(desk_for):
         await desk.connector().accept(Consent(CONSENT.state, "another-verifier"), landed)
 
 
-@pytest.mark.parametrize("kind", ["zalo", "threads", "facebook"])
+@pytest.mark.parametrize("kind", OAUTH)
 async def test_another_account_than_the_configured_one_is_refused(desk_for, kind):
     desk = await desk_for(kind)
-    name = {"zalo": "oa_id", "threads": "user_id", "facebook": "page_id"}[kind]
+    name = {"zalo": "oa_id", "facebook": "page_id"}.get(kind, "user_id")
     with pytest.raises(NotConnected, match="9999"):
         await desk.connector(**{name: "9999"}).accept(CONSENT, await desk.land())
 
@@ -319,10 +323,11 @@ async def _post(desk: Desk, page: str) -> None:
         assert answer.status == 200
 
 
-async def test_threads_tells_quota_and_the_tokens_end(desk_for):
-    told = await (await _connected(await desk_for("threads", quota=7))).particulars()
+@pytest.mark.parametrize(("kind", "account"), [("threads", "@tinvidu (2468)"), ("instagram", "@tinvidu (17840)")])
+async def test_quota_and_the_tokens_end_are_told(desk_for, kind, account):
+    told = await (await _connected(await desk_for(kind, quota=7))).particulars()
     assert isinstance(told, Particulars)
-    assert (told.account, told.quota_used, told.quota_total, told.token_renews) == ("@tinvidu (2468)", 0, 7, True)
+    assert (told.account, told.quota_used, told.quota_total, told.token_renews) == (account, 0, 7, True)
     assert told.token_ends_at is not None
 
 

@@ -1,0 +1,183 @@
+"""Pictures and reels of one Instagram account: a container that nobody sees, then its publication.
+
+Source: Meta's pages on Instagram's content publishing, its limits, error codes and tokens (v25.0), read 2026-11-22.
+Instagram takes no text alone and fetches pictures and videos itself, so our media host is one of its failure domains.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Literal
+
+from pydantic import AwareDatetime, Field, model_validator
+
+from adapters._containers import ContainerAdapter, failure
+from adapters._graph import GONE, Graph, GraphSettings, Refusal, harmless
+from adapters._meta_accounts import InstagramConnector, long_token
+from adapters._readback import Listed
+from broker.contract import Gate, Job, MediaFile, MediaNeeds, Profile, Step, TextLimit, TokenPair, Tools
+from broker.model import Composed, MediaKind, Post, StepClass, Verb
+from broker.outcome import Absent, Fault, Finding, Live, Outcome, Unavailable
+from broker.rules.media import chosen
+from broker.rules.text import compose_text
+
+LIMIT = TextLimit(2200)
+MOST = {"hashtags": 30, "mentions": 20}
+MEDIA = MediaNeeds(
+    images=10,
+    videos=1,
+    card=MediaKind.IMAGE,
+    image_bytes=8_000_000,
+    video_bytes=300_000_000,
+    width=(320, 1440),
+    ratio=(0.8, 1.91),
+    by_url=True,
+)
+NO_FOLDER = Unavailable(Fault.MEDIA, "the agency has no media folder any more: give it a `site`")
+TOKEN_LIFE = timedelta(days=60)
+BY_FACEBOOK = "https://graph.facebook.com"
+
+_MARKS = {"hashtags": re.compile(r"#\w+"), "mentions": re.compile(r"@\w+")}
+_CODE = re.compile(r"\b2207\d{3}\b")
+
+
+class InstagramSettings(GraphSettings):
+    """`[channels.NAME]` of an Instagram account: professional, so public."""
+
+    flavour: Literal["instagram", "facebook"] = "instagram"
+    """By which login the token came: Instagram's own needs no Page; Facebook's can delete, and falls with Facebook."""
+    user_id: str | None = Field(None, pattern=r"^\d+$")
+    """None: the account whose token it is; Facebook's login needs it."""
+    token_at: AwareDatetime | None = None
+    """When the token of Instagram's login was issued: it lives 60 days, and is renewed only if this is known."""
+    base_url: str = Field("https://graph.instagram.com", pattern=r"^https?://[^/]+/?$")
+    oauth_url: str = Field("https://www.instagram.com", pattern=r"^https?://[^/]+/?$")
+    trade_url: str = Field("https://api.instagram.com", pattern=r"^https?://[^/]+/?$")
+    """Where a code becomes a token."""
+    redirect_url: str = Field("https://localhost/", pattern=r"^https?://\S+$")
+    version: str = Field("v25.0", pattern=r"^v\d+\.\d+$")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_flavour(cls, given: dict[str, Any]) -> dict[str, Any]:
+        return {"base_url": BY_FACEBOOK, **given} if given.get("flavour") == "facebook" else given
+
+    @model_validator(mode="after")
+    def _knows_its_account(self) -> InstagramSettings:
+        if self.flavour == "facebook" and self.user_id is None:
+            raise ValueError("user_id: Facebook's login does not tell which Instagram account is meant")
+        return self
+
+    @property
+    def seed(self) -> TokenPair:
+        issued_at = self.token_at if self.flavour == "instagram" else None
+        return replace(super().seed, issued_at=issued_at, expires_at=issued_at + TOKEN_LIFE if issued_at else None)
+
+
+class InstagramAdapter(ContainerAdapter):
+    """One account."""
+
+    Settings: ClassVar[type[InstagramSettings]] = InstagramSettings
+    edge, status, shown = "media", ("status_code", "status"), "id,caption,timestamp,permalink"
+
+    def __init__(self, settings: InstagramSettings, tools: Tools) -> None:
+        self._settings, self._tools = settings, tools
+        self.profile = _profile(settings)
+        self._graph = Graph(settings, tools, self.profile, settings.user_id or "me", self._token)
+        self._account = InstagramConnector(settings, tools, self._graph, self._pair, settings.trade_url)
+        self.connector = self._account if settings.flavour == "instagram" else None
+
+    def compose(self, post: Post) -> Composed:
+        composed = replace(compose_text(post, LIMIT), media=chosen(post, MEDIA))
+        for name, most in MOST.items():
+            if (found := len(_MARKS[name].findall(composed.text))) > most:
+                raise ValueError(f"{found} {name} in one text: Instagram takes {most}, leave the others out")
+        return composed
+
+    async def probe(self) -> Outcome:
+        """The quota's call, since it wants the right to publish."""
+        match await self._account.read_quota():
+            case Refusal(code=code) if code == GONE:
+                return self._graph.unknown()
+            case Refusal(outcome):
+                return outcome
+            case {"data": [{"quota_usage": int()}, *_]}:
+                return Live(self._graph.node)
+            case _:
+                return Unavailable(Fault.SERVER, "a quota that nobody can read")
+
+    async def used(self) -> tuple[int, int] | tuple[None, None]:
+        return await self._account.quota()
+
+    async def _create(self, job: Job) -> str | Outcome:
+        files: list[MediaFile] = []
+        for medium in job.composed.media:
+            file = await self._tools.media.ready(medium, MEDIA) if self._tools.media else NO_FOLDER
+            if not isinstance(file, MediaFile):
+                return file
+            files.append(file)
+        made = await self._container(job, files)
+        return made.outcome if isinstance(made, Refusal) else made
+
+    async def _container(self, job: Job, files: list[MediaFile]) -> str | Refusal:
+        """Of one file, or a carousel of several; whatever is lost here, nobody sees it."""
+        caption = {"caption": job.composed.text}
+        if len(files) == 1:
+            return await self._made(job.gate, {**_source(files[0]), **caption})
+        children: list[str] = []
+        for file in files:
+            child = await self._made(job.gate, {**_source(file), "is_carousel_item": "true"})
+            if isinstance(child, Refusal):
+                return child
+            children.append(child)
+        return await self._made(job.gate, {"media_type": "CAROUSEL", "children": ",".join(children), **caption})
+
+    async def _made(self, gate: Gate, form: Mapping[str, str]) -> str | Refusal:
+        made = await self._graph.create(f"{self._graph.node}/media", gate, form)
+        return harmless(made) if isinstance(made, Refusal) else made
+
+    def _failed(self, why: str) -> Finding:
+        code = _CODE.search(why)
+        return failure(code[0], why) if code else Absent()
+
+    def _listed(self, post: Mapping[str, Any]) -> Listed:
+        at = datetime.fromisoformat(post["timestamp"])
+        return Listed(post["id"], post.get("caption", ""), at, post.get("permalink"))
+
+    async def _token(self) -> str:
+        return (await self._pair()).access
+
+    async def _pair(self) -> TokenPair:
+        return await self._tools.vault.pair(self._settings.seed, self._renewed)
+
+    async def _renewed(self, pair: TokenPair) -> TokenPair | Outcome:
+        """Sixty more days. The old token stays good, so nothing is burned when the answer is lost."""
+        reply = await self._graph.get("/refresh_access_token", {"grant_type": "ig_refresh_token"}, token=pair.access)
+        if isinstance(reply, Refusal):
+            return reply.outcome
+        return long_token(reply, self._tools.clock.now()) or Unavailable(Fault.SERVER, "a new token nobody can read")
+
+
+def _source(file: MediaFile) -> dict[str, str]:
+    if file.mime.startswith("video/"):
+        return {"media_type": "REELS", "video_url": f"{file.url}"}
+    return {"image_url": f"{file.url}", "alt_text": file.alt}
+
+
+def _profile(settings: InstagramSettings) -> Profile:
+    deletes = {Verb.DELETE} if settings.flavour == "facebook" else set()
+    return Profile(
+        adapter="instagram",
+        operator="meta",
+        country="US",
+        login=settings.app,
+        hosts=(settings.host,),
+        steps=(Step("create", StepClass.INVISIBLE), Step("publish", StepClass.HANDLE)),
+        text=LIMIT,
+        media=MEDIA,
+        abilities=frozenset({Verb.PROBE, Verb.CONFIRM, Verb.FIND}) | deletes,
+        usual=timedelta(seconds=10),
+    ).adjusted(settings)
