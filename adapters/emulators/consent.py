@@ -4,6 +4,8 @@ As the platforms do it: the page leads to the app's redirect address with `code`
 is such an address on this machine, for sandboxes; it needs to do nothing, since people copy its address.
 """
 
+import base64
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -74,6 +76,11 @@ class Consents:
 
     async def landed(self, call: Call) -> web.Response:
         return _html("You have landed", _HERE)
+
+
+def challenge(verifier: str) -> str:
+    """What PKCE's S256 makes of a verifier."""
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
 
 
 def _html(title: str, body: str, status: int = 200) -> web.Response:

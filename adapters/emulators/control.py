@@ -39,6 +39,7 @@ EMULATORS: Mapping[str, str] = {
     "threads": "adapters.emulators.threads:ThreadsEmulator",
     "vneid": "adapters.emulators.vneid:VneidEmulator",
     "webhook": "adapters.emulators.webhook:WebhookEmulator",
+    "youtube": "adapters.emulators.youtube:YouTubeEmulator",
     "zalo": "adapters.emulators.zalo:ZaloEmulator",
     "zalo_push": "adapters.emulators.zalo_push:ZaloPushEmulator",
 }

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Unpack
 
@@ -49,9 +49,16 @@ class Call:
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 
 
+def _always(request: web.Request) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One call of a platform. `host` None: on all hosts. Routes are tried in order."""
+    """One call of a platform. `host` None: on all hosts. Routes are tried in order.
+
+    `fits` tells calls apart that share method and path.
+    """
 
     method: str
     path: str  # aiohttp's form: /{page}/feed; a part named {token} is masked in the log
@@ -59,6 +66,7 @@ class Route:
     handler: Handler
     writes: bool = field(default=False, kw_only=True)
     host: str | None = field(default=None, kw_only=True)
+    fits: Callable[[web.Request], bool] = field(default=_always, kw_only=True)
 
 
 class Refused(Exception):
@@ -125,18 +133,20 @@ class HttpEmulator(Emulator):
 
     def _app(self, host: str) -> web.Application:
         app = web.Application(client_max_size=_MAX_BODY_BYTES)
-        for route in self.routes():
+        shared: dict[tuple[str, str], list[Route]] = {}
+        for route in (*self.routes(), Route("*", "/{path:.*}", "unknown", self._unknown)):
             if route.host in (None, host):
-                app.router.add_route(route.method, route.path, self._serve(route, host))
-        fallback = Route("*", "/{path:.*}", "unknown", self._unknown)
-        app.router.add_route("*", fallback.path, self._serve(fallback, host))
+                shared.setdefault((route.method, route.path), []).append(route)
+        for (method, path), routes in shared.items():
+            app.router.add_route(method, path, self._serve(routes, host))
         return app
 
     async def _unknown(self, call: Call) -> web.Response:
         return self.unknown_path(call)
 
-    def _serve(self, route: Route, host: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    def _serve(self, routes: Sequence[Route], host: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def serve(request: web.Request) -> web.StreamResponse:
+            route = next(route for route in routes if route.fits(request))
             record = self.record(request.method, _masked(request), route.step, host)
             call = await _read(request, route.step, host)
             fault = self.faults.take(EXCHANGE | SHAPED, route.step, host)

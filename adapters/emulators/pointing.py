@@ -71,6 +71,14 @@ def _vneid(emulator: Any) -> dict[str, str]:
     return {**_address(emulator), "key_id": emulator.key_id, "signing_key": emulator.signing_key}
 
 
+def _youtube(emulator: Any) -> dict[str, str]:
+    google = emulator.base_urls["oauth"]
+    hosts = {"base_url": emulator.base_urls["api"], "oauth_url": google, "consent_url": google}
+    app = {"client_id": emulator.client_id, "client_secret": emulator.client_secret, "redirect_url": google + LANDED}
+    token = {"refresh_token": next(iter(emulator.refresh_tokens), "none-left")}
+    return {**hosts, **app, **token, "channel_id": emulator.channel_id}
+
+
 _SETTINGS: Mapping[str, Callable[[Any], dict[str, str]]] = {
     "facebook": _facebook,
     "instagram": _instagram,
@@ -80,6 +88,7 @@ _SETTINGS: Mapping[str, Callable[[Any], dict[str, str]]] = {
     "threads": _threads,
     "vneid": _vneid,
     "webhook": _webhook,
+    "youtube": _youtube,
     "zalo": _zalo,
     "zalo_push": _zalo,
 }

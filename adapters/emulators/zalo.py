@@ -5,7 +5,6 @@ articles without a cover are refused, as are titles of exactly 150 characters; `
 fetched. Assumed, since no page tells: the codes for a wrong app secret and for an article that is not there.
 """
 
-import base64
 import hashlib
 import hmac
 from collections.abc import Iterator, Mapping
@@ -19,7 +18,7 @@ from aiohttp import web
 from typing_extensions import override
 
 from adapters.emulators.base import Common, hook
-from adapters.emulators.consent import LANDED, Consents
+from adapters.emulators.consent import LANDED, Consents, challenge
 from adapters.emulators.faults import Fault, Kind
 from adapters.emulators.http import WIRE, Call, HttpEmulator, Refused, Route
 from adapters.emulators.log import Post
@@ -155,7 +154,7 @@ class ZaloEmulator(HttpEmulator):
     def _first_pair(self, call: Call) -> web.Response:
         """For a code, from whoever knows the verifier of its challenge."""
         grant = self.consents.redeem(call, checks_address=False)
-        if grant is None or grant["challenge"] != _challenge(call.params.get("code_verifier", "")):
+        if grant is None or grant["challenge"] != challenge(call.params.get("code_verifier", "")):
             raise refused(_BAD_CODE, "Invalid authorization code", error_name="Invalid authorization code")
         self.note("consent redeemed")
         return web.json_response(self._new_pair())
@@ -304,10 +303,6 @@ class ZaloEmulator(HttpEmulator):
         if not isinstance(body, list) or not body:
             raise refused(BAD_PARAMETER, "body is empty")
         return given
-
-
-def _challenge(verifier: str) -> str:
-    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
 
 
 def _text(given: Mapping[str, Any]) -> str:

@@ -283,7 +283,7 @@ class ReadsBack(AdapterSuite):
     async def test_a_list_that_lags_proves_no_absence(self, bench):
         copy = await bench.lost()
         await bench.emulator.fail(Kind.LIST_LAG, after=60)
-        assert isinstance(await bench.settle(copy), NotSeen | Pending)
+        assert self.is_open_or_true(bench, await bench.settle(copy))
         await bench.emulator.heal()
         assert isinstance(await bench.settle(copy), Live)
 
@@ -292,7 +292,15 @@ class ReadsBack(AdapterSuite):
         copy = await bench.lost()
         await bench.emulator.fail(Kind.EMPTY_LIST)
         found = await bench.adapter.find(copy.job(neighbour=neighbour.platform_id))
-        assert isinstance(found, Pending) or (isinstance(found, NotSeen) and found.neighbour is False)
+        assert self.is_open_or_true(bench, found)
+        assert not isinstance(found, NotSeen) or found.neighbour is False
+
+    def is_open_or_true(self, bench: Bench, found: Finding) -> bool:
+        """Nothing is proved by what a list does not show; a handle may prove more than the list."""
+        by_handle = bench.adapter.profile.steps[-1].after_uncertain is StepClass.HANDLE
+        if by_handle and isinstance(found, Live):
+            return [post.id for post in bench.log.copies(POST.reference)] == [found.platform_id]
+        return isinstance(found, NotSeen | Pending)
 
     async def test_others_who_quote_us_are_not_us(self, bench):
         neighbour = await bench.live(OTHER)
@@ -307,11 +315,13 @@ class ReadsBack(AdapterSuite):
         assert not isinstance(found, Live)
         assert getattr(found, "neighbour", True) is True
 
-    async def test_a_silent_drop_is_found(self, bench):
+    async def test_a_silent_drop_is_found_or_never_called_live(self, bench):
         await bench.emulator.fail(Kind.SILENT_DROP)
-        copy = await bench.live()
+        copy = bench.copy()
+        outcome = await copy.publish_to_the_end(bench.adapter)
         assert bench.copies() == 0
-        assert isinstance(await bench.settle(copy), Absent)
+        assert isinstance(outcome, Live | Pending)
+        assert isinstance(await bench.settle(copy), Absent if isinstance(outcome, Live) else Pending)
 
     async def test_what_readers_cannot_see_does_not_stay_live(self, bench):
         if Kind.INVISIBLE in self.exempt:

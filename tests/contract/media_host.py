@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from aiohttp import web
 from imageio_ffmpeg import get_ffmpeg_exe
@@ -45,16 +47,10 @@ class MediaHost:
         )  # fmt: skip
 
     def video(self, alt: str = "Sóng lớn ở Quy Nhơn", size: tuple[int, int] = (540, 960)) -> Medium:
-        """H.264 and AAC, as all platforms take it."""
         width, height = size
         name = f"video-{next(self._numbers)}.mp4"
         path = self.shelf.folder / name
-        sources = [f"color=c=navy:s={width}x{height}:r=30:d={SECONDS}", f"anullsrc=r=44100:d={SECONDS}"]
-        inputs = [part for source in sources for part in ("-f", "lavfi", "-i", source)]
-        coding = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac", "-shortest"]
-        subprocess.run(
-            [get_ffmpeg_exe(), "-v", "error", *inputs, *coding, "-movflags", "+faststart", str(path)], check=True
-        )
+        path.write_bytes(_video(width, height))
         return Medium(
             name=name, kind=MediaKind.VIDEO, mime="video/mp4", size_bytes=path.stat().st_size, width=width,
             height=height, duration=timedelta(seconds=SECONDS), alt=alt,
@@ -75,6 +71,19 @@ class MediaHost:
         status = 503 if self.down else 200 if path.is_file() else 404
         self.fetched.append((path.name, status))
         return web.FileResponse(path) if status == 200 else web.Response(status=status)
+
+
+@cache
+def _video(width: int, height: int) -> bytes:
+    """H.264 and AAC, as all platforms take it."""
+    sources = [f"color=c=navy:s={width}x{height}:r=30:d={SECONDS}", f"anullsrc=r=44100:d={SECONDS}"]
+    inputs = [part for source in sources for part in ("-f", "lavfi", "-i", source)]
+    coding = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac", "-shortest"]
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "video.mp4"
+        command = [get_ffmpeg_exe(), "-v", "error", *inputs, *coding, "-movflags", "+faststart", str(path)]
+        subprocess.run(command, check=True)
+        return path.read_bytes()
 
 
 @asynccontextmanager

@@ -18,11 +18,13 @@ from adapters.emulators.instagram import InstagramEmulator
 from adapters.emulators.pointing import settings_for
 from adapters.emulators.telegram import TelegramEmulator
 from adapters.emulators.threads import ThreadsEmulator
+from adapters.emulators.youtube import YouTubeEmulator
 from adapters.emulators.zalo import ZaloEmulator
 from adapters.facebook import FacebookAdapter
 from adapters.instagram import InstagramAdapter
 from adapters.telegram import TelegramAdapter
 from adapters.threads import ThreadsAdapter
+from adapters.youtube import YouTubeAdapter
 from adapters.zalo import ZaloAdapter
 from broker.clock import SystemClock
 from broker.contract import Account, Adapter, Connector, Consent, NotConnected, Particulars, Tools
@@ -37,9 +39,10 @@ KINDS: dict[str, tuple[Any, Any]] = {
     "instagram": (InstagramEmulator, InstagramAdapter),
     "zalo": (ZaloEmulator, ZaloAdapter),
     "telegram": (TelegramEmulator, TelegramAdapter),
+    "youtube": (YouTubeEmulator, YouTubeAdapter),
 }
-OAUTH = ("facebook", "threads", "instagram", "zalo")
-OURS = frozenset({"token", "page_id", "user_id", "oa_id", "refresh_token"})
+OAUTH = ("facebook", "threads", "instagram", "zalo", "youtube")
+OURS = frozenset({"token", "page_id", "user_id", "oa_id", "channel_id", "refresh_token"})
 """What connecting finds out, and the configuration therefore need not say."""
 
 
@@ -224,8 +227,9 @@ async def test_a_refusal_says_so(desk_for, kind):
 @pytest.mark.parametrize("kind", OAUTH)
 async def test_a_wrong_secret_is_the_platforms_refusal_without_the_secret(desk_for, kind):
     desk = await desk_for(kind)
+    secret = "client_secret" if kind == "youtube" else "app_secret"
     with pytest.raises(NotConnected) as caught:
-        await desk.connector(app_secret="not-the-secret").accept(CONSENT, await desk.land())
+        await desk.connector(**{secret: "not-the-secret"}).accept(CONSENT, await desk.land())
     assert "not-the-secret" not in str(caught.value)
 
 
@@ -239,19 +243,42 @@ async def test_a_platform_that_is_down_gets_a_sentence(desk_for, kind, fault):
         await desk.connector().accept(CONSENT, landed)
 
 
-async def test_zalo_gives_a_token_only_to_who_asked(desk_for):
-    desk = await desk_for("zalo")
+@pytest.mark.parametrize("kind", ["zalo", "youtube"])
+async def test_a_token_is_given_only_to_who_asked(desk_for, kind):
+    desk = await desk_for(kind)
     landed = await desk.land()
     with pytest.raises(NotConnected, match="start again"):
         await desk.connector().accept(Consent(CONSENT.state, "another-verifier"), landed)
 
 
-@pytest.mark.parametrize("kind", OAUTH)
-async def test_another_account_than_the_configured_one_is_refused(desk_for, kind):
+@pytest.mark.parametrize(
+    ("kind", "wrong"),
+    [
+        ("zalo", {"oa_id": "9999"}),
+        ("threads", {"user_id": "9999"}),
+        ("instagram", {"user_id": "9999"}),
+        ("facebook", {"page_id": "9999"}),
+        ("youtube", {"channel_id": "UC9999"}),
+    ],
+)
+async def test_another_account_than_the_configured_one_is_refused(desk_for, kind, wrong):
     desk = await desk_for(kind)
-    name = {"zalo": "oa_id", "facebook": "page_id"}.get(kind, "user_id")
     with pytest.raises(NotConnected, match="9999"):
-        await desk.connector(**{name: "9999"}).accept(CONSENT, await desk.land())
+        await desk.connector(**wrong).accept(CONSENT, await desk.land())
+
+
+async def test_a_consent_that_does_not_last_is_refused(desk_for):
+    desk = await desk_for("youtube")
+    url = desk.connector().invite(CONSENT).url.replace("access_type=offline", "access_type=online")
+    with pytest.raises(NotConnected, match="lasting token"):
+        await desk.connector().accept(CONSENT, await desk.browse(url, "allow"))
+
+
+async def test_a_channel_that_nobody_sees_is_told_so(desk_for):
+    desk = await desk_for("youtube")
+    desk.emulator.channel_privacy = "private"
+    [account] = await desk.connector().accept(CONSENT, await desk.land())
+    assert "make it public" in str(account.lacks)
 
 
 async def test_a_person_without_pages_is_told_what_to_do(desk_for):
@@ -336,6 +363,12 @@ async def test_zalo_tells_its_package(desk_for):
     assert isinstance(told, Particulars)
     assert (told.account, told.rights) == ("Tin Ví Dụ (4402)", ("package Gói Nâng cao",))
     assert told.token_ends_at is not None
+
+
+async def test_youtube_tells_its_channel(desk_for):
+    told = await (await _connected(await desk_for("youtube"))).particulars()
+    assert isinstance(told, Particulars)
+    assert (told.account, told.lacks, told.token_renews) == ("Tin Ví Dụ (UCtin-vi-du)", (), True)
 
 
 async def test_telegram_tells_a_missing_right(desk_for):

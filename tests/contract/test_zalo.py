@@ -53,13 +53,6 @@ class TestZalo(Lists, Deletes, Edits, Rehearses, Confirms):
     secrets: ClassVar = ("app_secret", "access_token", "refresh_token")
     exempt: ClassVar = {Kind.SUSPENDED: "no page and no client tells what Zalo says then"}
 
-    async def test_a_silent_drop_is_found(self, bench):
-        """Never called live in the first place: the id alone proves nothing."""
-        await bench.emulator.fail(Kind.SILENT_DROP)
-        copy = bench.copy()
-        assert isinstance(await copy.publish(bench.adapter), Pending)
-        assert isinstance(await bench.settle(copy), Pending)
-
 
 class ZaloBench(Bench):
     """Adapter and emulator by one clock, which the test moves."""
