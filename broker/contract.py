@@ -102,7 +102,8 @@ class Shelf(Protocol):
 class Unsuited(Exception):
     """`compose`: this announcement has nothing for this platform (no video, say); the text says what to add.
 
-    The delivery is skipped, and is no failure: no stand-in starts for it.
+    A key of the catalogue of sentences says it in both languages. The delivery is skipped, and is no failure: no
+    stand-in starts for it.
     """
 
 

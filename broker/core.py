@@ -316,23 +316,25 @@ class Broker:
         self, announcement: Announcement, name: str, role: Role, serves: tuple[str, ...], position: int
     ) -> Delivery:
         post = self.post_of(announcement, name, False)
+        unsuited, first = None, role is Role.POST_TO
         try:
             composed = self.engine.stations.serving(announcement, name).adapter.compose(post)
+        except Unsuited as error:
+            composed, unsuited, first = Composed(text=""), Reason("unsuited", {"why": str(error)}), False
         except ValueError as error:
             raise InvalidInput(
                 "The announcement was not accepted.", FieldProblem(f"overrides.{name}", str(error))
             ) from None
-        first = role is Role.POST_TO
         return Delivery(
             announcement_id=announcement.id,
             channel=name,
             role=role,
-            state=State.DUE if first else State.STANDBY,
+            state=State.SKIPPED if unsuited else State.DUE if first else State.STANDBY,
             composed=composed,
             position=position,
             serves=serves,
             started_at=announcement.base_at if first else None,
-            reason=Reason("start_post") if first else None,
+            reason=unsuited or (Reason("start_post") if first else None),
         )
 
     def _previewed(self, announcement: Announcement, name: str, role: Role) -> PreviewReport:

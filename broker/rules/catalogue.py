@@ -47,6 +47,23 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "our own network seems to be cut off: nothing outside answers, so no channel is blamed",
         "có vẻ mạng của tòa soạn bị ngắt: bên ngoài không nơi nào trả lời, nên không quy lỗi cho kênh nào",
     ),
+    "unsuited": ("nothing of it can be shown here: {why}", "không có gì để đăng ở đây: {why}"),
+    "add_picture": (
+        "this platform shows nothing without a picture; add one, or give the agency a site, where Loa keeps cards",
+        "nền tảng này không đăng tin không có ảnh; hãy thêm ảnh, hoặc khai báo kênh site để Loa lưu thẻ tin",
+    ),
+    "add_video": (
+        "this platform shows nothing without a video; add one, or set card_video = true for urgent news",
+        "nền tảng này không đăng tin không có video; hãy thêm video, hoặc đặt card_video = true cho tin khẩn",
+    ),
+    "add_video_routine": (
+        "this platform shows nothing without a video; add one, since Loa makes videos of urgent headlines only",
+        "nền tảng này không đăng tin không có video; hãy thêm video, vì Loa chỉ tự làm video cho tin khẩn",
+    ),
+    "add_video_folder": (
+        "this platform shows nothing without a video; add one, or give the agency a site, where Loa keeps cards",
+        "nền tảng này không đăng tin không có video; hãy thêm video, hoặc khai báo kênh site để Loa lưu thẻ tin",
+    ),
     "paused": ("this channel is paused[ until {until}]", "kênh này đang tạm dừng[ đến {until}]"),
     "not_resent": (
         "not sent again: it is older than the backup from which Loa was restored",

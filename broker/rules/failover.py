@@ -21,6 +21,7 @@ from broker.rules.standing import (
     Channels,
     goal_holds,
     is_taken_back,
+    is_unsuited,
     missed_goal,
     reach,
     rests,
@@ -138,7 +139,7 @@ class _Walk:
     def can_start(self, name: str) -> bool:
         """Not used yet, or let go before a removal made it needed; a channel on trial runs beside the next stand-in."""
         delivery, down = self.case.deliveries[name], self.down(name)
-        released = delivery.state is S.SKIPPED and delivery.role is not Role.POST_TO
+        released = delivery.state is S.SKIPPED and delivery.role is not Role.POST_TO and not is_unsuited(delivery)
         return (delivery.state is S.STANDBY or released) and (down is None or down.half_open)
 
     def start(self, name: str, reason: Reason) -> None:
@@ -259,7 +260,7 @@ class _Walk:
         self.case = _with(self.case, changed)
 
     def why_not_started(self, d: Delivery) -> Reason | None:
-        served = [self.case.deliveries[name] for name in d.serves if name in self.case.deliveries]
+        served = [self.case.deliveries[name] for name in self.served(d)]
         if self.holds and all(o.state is S.LIVE for o in served):
             return Reason("not_needed")
         late = self.now >= self.start_until
@@ -274,10 +275,14 @@ class _Walk:
         elif not self.holds:
             return None
         else:
-            carriers = [self.carrier(name, beside=d.channel) for name in d.serves if name in self.case.deliveries]
+            carriers = [self.carrier(name, beside=d.channel) for name in self.served(d)]
         if not all(carriers):
             return None
         return Reason("served_by", {"channel": carriers[0]}) if carriers else Reason("not_needed")
+
+    def served(self, d: Delivery) -> list[str]:
+        """What it stands in for, without what has nothing to show there."""
+        return [name for name in d.serves if (o := self.case.deliveries.get(name)) and not is_unsuited(o)]
 
     def carrier(self, served: str, beside: str) -> str | None:
         """A channel that shows what `served` should, other than `beside`."""
@@ -370,14 +375,14 @@ def _finish(case: Case, channels: Channels, now: datetime) -> Plan:
     announcement, holds = case.announcement, goal_holds(case, channels)
     met_now = now if holds and announcement.withdrawn_at is None else None
     met_at = announcement.met_at or met_now
-    post_to = [d for d in case.deliveries.values() if d.role is Role.POST_TO]
+    post_to = [d for d in case.deliveries.values() if d.role is Role.POST_TO and not is_unsuited(d)]
     wake_at = wakes_at(case, channels, now)
     closes = rests(case) and wake_at is None
     announcement = replace(
         announcement,
         met_at=met_at,
         late=missed_goal(case, met_at, now),
-        complete=all(d.state is S.LIVE for d in post_to),
+        complete=bool(post_to) and all(d.state is S.LIVE for d in post_to),
         status=status_of(case, holds, now),
         wake_at=wake_at,
         closed_at=(announcement.closed_at or now) if closes else None,

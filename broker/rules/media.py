@@ -35,9 +35,9 @@ def _own(post: Post, needs: MediaNeeds) -> tuple[Medium, ...]:
 
 
 def _what_to_add(kind: MediaKind, post: Post, card_video: bool) -> str:
-    problem = f"this platform shows nothing without {'a picture' if kind is MediaKind.IMAGE else 'a video'}"
-    if kind is MediaKind.VIDEO and not card_video:
-        return f"{problem}: add one, or set card_video = true for urgent news"
-    if kind is MediaKind.VIDEO and post.urgency is not Urgency.URGENT:
-        return f"{problem}: add one (Loa makes videos of headlines for urgent news only)"
-    return f"{problem}: add one, or give the agency a `site`, where Loa can keep cards"
+    """A key of the catalogue."""
+    if kind is MediaKind.IMAGE:
+        return "add_picture"
+    if not card_video:
+        return "add_video"
+    return "add_video_folder" if post.urgency is Urgency.URGENT else "add_video_routine"

@@ -56,6 +56,11 @@ def status_of(case: Case, holds: bool, now: datetime) -> Status:
     return Status.PARTLY if something else Status.NOWHERE
 
 
+def is_unsuited(delivery: Delivery) -> bool:
+    """Born skipped: the announcement has nothing that this platform could show."""
+    return delivery.state is S.SKIPPED and delivery.reason is not None and delivery.reason.key == "unsuited"
+
+
 def rests(case: Case) -> bool:
     """Time alone changes no delivery any more."""
     return all(d.state in RESTING for d in case.deliveries.values())
