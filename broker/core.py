@@ -11,12 +11,14 @@ import hashlib
 import json
 import random
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from broker.clock import Clock
+from broker.contract import Unsuited
 from broker.engine.channels import Station, key_of
 from broker.engine.connections import Connections
 from broker.engine.doors import Door
@@ -25,20 +27,38 @@ from broker.engine.inbox import REMOVABLE, REPLACED, RESOLUTION, RESOLVABLE, WIT
 from broker.errors import Conflict, FieldProblem, InvalidInput, NotFound
 from broker.ids import new_id, new_reference
 from broker.intake import Submission, checked
-from broker.model import Announcement, Case, Delivery, Draft, Event, Post, Reason, Role, RoutePlan, State, Verb
+from broker.media.collection import Collection
+from broker.model import (
+    Announcement,
+    Case,
+    Composed,
+    Delivery,
+    Draft,
+    Event,
+    Medium,
+    Post,
+    Reason,
+    Role,
+    RoutePlan,
+    State,
+    Verb,
+)
 from broker.outcome import Finding
 from broker.record import RecordReport, record_report
 from broker.report import (
     AnnouncementReport,
     ChannelReport,
     EventReport,
+    MediaReport,
     PreviewReport,
     Ways,
     announcement_report,
     channel_report,
     event_report,
+    media_report,
 )
 from broker.rules.agency import Agency
+from broker.rules.cards import carded
 from broker.rules.sentences import sentence
 from broker.rules.standing import Channels
 from broker.store import Broken, Done, Exists, IdempotencyRecord, InboxEntry, Store
@@ -65,9 +85,11 @@ class Broker:
         clock: Clock,
         rng: random.Random,
         short_links: Mapping[str, str],
+        collections: Mapping[str, Collection] | None = None,
     ) -> None:
         self.engine, self.store, self.agencies = engine, store, agencies
         self._short_links = short_links
+        self._collections = collections or {}
         self._clock, self._rng = clock, rng
         self._followers: dict[str, set[asyncio.Event]] = defaultdict(set)
         self._watchers: list[Listener] = []
@@ -106,7 +128,9 @@ class Broker:
         if record is not None and (known := await self._known(agency, record.key)) is not None:
             return await self._repeated(agency, *known, digest=record.digest)
         case = await self._case(agency, draft, by)
-        result, accepted = await self.engine.dispatcher.accept(case, record, _replaces(replaced, case))
+        async with self._kept_for(case.announcement) as keep:
+            result, accepted = await self.engine.dispatcher.accept(case, record, _replaces(replaced, case))
+            keep(isinstance(result, Done))
         match result:
             case Done():
                 return Receipt(self._report(accepted))
@@ -119,12 +143,33 @@ class Broker:
             case _:
                 raise RuntimeError(f"accept answered {result!r}")
 
+    @asynccontextmanager
+    async def _kept_for(self, announcement: Announcement) -> AsyncIterator[Callable[[bool], None]]:
+        """Its pictures and videos are in use from before it is accepted; no longer if it turns out not to be."""
+        if not announcement.media:
+            yield lambda accepted: None
+            return
+        collection, answers = self._collections[announcement.agency], [True]
+        await collection.use(announcement.id, announcement.media)
+        yield answers.append
+        if not answers[-1]:
+            await collection.let_go(announcement)
+
+    async def take_media(self, agency: str, chunks: AsyncIterable[bytes], alt: str = "") -> MediaReport:
+        """Keeps a picture or video for announcements to come; what none names within a day is removed.
+
+        Raises `InvalidInput` with what to do, and `StoreError`.
+        """
+        collection = self._collection(agency)
+        medium = await collection.take(chunks, alt)
+        return media_report(medium, collection.shelf.address(medium))
+
     async def preview(self, agency: str, body: Body) -> list[PreviewReport]:
         """What each channel of the route would show; nothing is stored or sent."""
         draft = checked(body, self._clock.now(), self._agency(agency).zone)
         plan = self._agency(agency).route_plan(draft.route, draft.urgency)
         _known_overrides(draft, plan)
-        announcement = self._announcement(agency, draft, plan)
+        announcement = self._announcement(agency, draft, plan, await self._media(agency, draft))
         return [self._previewed(announcement, name, role) for name, role, _ in _roles(plan)]
 
     async def get(self, agency: str, any_id: str) -> AnnouncementReport:
@@ -276,6 +321,8 @@ class Broker:
 
     def on_events(self, case: Case, notes: tuple[Event, ...]) -> None:
         """The engine's listener: wakes who follows this announcement."""
+        if any(note.kind == "withdrawn" for note in notes) and case.announcement.agency in self._collections:
+            self.engine.aside(self._collections[case.announcement.agency].let_go(case.announcement))
         for news in self._followers.get(case.announcement.id, ()):
             news.set()
         for watcher in self._watchers:
@@ -291,15 +338,37 @@ class Broker:
     async def _case(self, agency: str, draft: Draft, by: str | None) -> Case:
         plan = self._agency(agency).route_plan(draft.route, draft.urgency)
         _known_overrides(draft, plan)
-        announcement = self._announcement(agency, draft, plan, by)
+        announcement = self._announcement(agency, draft, plan, await self._media(agency, draft), by)
         deliveries = {
             name: self._delivery(announcement, name, role, serves, position)
             for position, (name, role, serves) in enumerate(_roles(plan))
         }
         return Case(announcement, deliveries)
 
-    def _announcement(self, agency: str, draft: Draft, plan: RoutePlan, by: str | None = None) -> Announcement:
+    async def _media(self, agency: str, draft: Draft) -> tuple[Medium, ...]:
+        return await self._collection(agency).gather(draft.media, draft.alts) if draft.media else ()
+
+    async def sweep_media(self) -> None:
+        """Removes pictures and videos that nobody uses."""
+
+        async def known(announcement_id: str) -> bool:
+            cases = await self.engine.call(self.store.load, [announcement_id])
+            return bool(cases) and cases[0].announcement.withdrawn_at is None
+
+        for collection in self._collections.values():
+            await collection.sweep(known)
+
+    def _collection(self, agency: str) -> Collection:
+        if found := self._collections.get(agency):
+            return found
+        problem = "there is no place for pictures and videos: give the agency a `site`, or set media.folder"
+        raise InvalidInput("It was not taken in.", FieldProblem("media", problem))
+
+    def _announcement(
+        self, agency: str, draft: Draft, plan: RoutePlan, media: tuple[Medium, ...], by: str | None = None
+    ) -> Announcement:
         now = self._clock.now()
+        collection = self._collections.get(agency)
         return Announcement(
             id=new_id(now, self._rng),
             agency=agency,
@@ -307,6 +376,8 @@ class Broker:
             draft=draft,
             plan=plan,
             accepted_at=now,
+            media=media,
+            media_key=collection.new_key() if collection else "",
             accepted_from=by,
             owner=self.engine.run_id,
             epoch=1,
@@ -438,8 +509,13 @@ class Broker:
         )
 
     def _report(self, case: Case) -> AnnouncementReport:
-        agency = case.announcement.agency
-        return announcement_report(case, self._channels(agency), self.engine.monitor.view, self._agency(agency).zone)
+        agency, view = case.announcement.agency, self.engine.monitor.view
+        media = [self._shown(agency, medium) for medium in case.announcement.media]
+        return announcement_report(case, self._channels(agency), view, self._agency(agency).zone, media)
+
+    def _shown(self, agency: str, medium: Medium) -> MediaReport:
+        collection = self._collections.get(agency)
+        return media_report(medium, collection.shelf.address(medium) if collection else None)
 
     def _event(self, agency: str, event: Event) -> EventReport:
         return event_report(event, self._channels(agency), self._agency(agency).zone)
@@ -459,7 +535,7 @@ def post_of(
     draft, base = announcement.draft, short_link_base
     mark = sentence(Reason("live_late", {"written_at": announcement.base_at}), agency.zone) if late else None
     language = draft.language if draft.language in ("en", "vi") else "en"
-    return Post(
+    post = Post(
         announcement_id=announcement.id,
         reference=announcement.reference,
         headline=draft.headline,
@@ -473,7 +549,10 @@ def post_of(
         short_link=f"{base.rstrip('/')}/{announcement.reference}" if base else None,
         override=draft.overrides.get(channel),
         late_mark=mark[language] if mark else None,
+        media=announcement.media,
     )
+    needs_card = announcement.media_key and agency.channels[channel].channel.profile.media.card
+    return carded(post, announcement.media_key, agency.zone) if needs_card else post
 
 
 def _roles(plan: RoutePlan) -> list[tuple[str, Role, tuple[str, ...]]]:

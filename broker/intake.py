@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Annotated, Any
 
@@ -15,6 +15,7 @@ from pydantic import (
     Field,
     HttpUrl,
     ValidationError,
+    model_validator,
 )
 from pydantic_core import ErrorDetails
 
@@ -24,6 +25,8 @@ from broker.rules.text import legal, normal
 
 HEADLINE_AT_MOST = 300
 BODY_AT_MOST = 50_000
+MEDIA_AT_MOST = 10
+ALT_AT_MOST = 1000
 LONGEST_LEAD = timedelta(days=366)
 
 
@@ -81,6 +84,36 @@ When = Annotated[datetime, BeforeValidator(_written), AfterValidator(_of_our_tim
 Link = Annotated[str, Field(max_length=2000), AfterValidator(_web)]
 
 
+class Attachment(BaseModel):
+    """A picture or video. Instead of the object its address or name alone will do."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
+
+    url: Link | None = None
+    """Where Loa fetches it, once, when the announcement is handed in."""
+    upload: Annotated[Legal, Field(max_length=64)] | None = None
+    """The name that `POST /v1/media` answered."""
+    alt: Annotated[Legal, Field(max_length=ALT_AT_MOST)] = ""
+    """What it shows, for readers who cannot see it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return {"url": value} if "://" in value else {"upload": value}
+
+    @model_validator(mode="after")
+    def _one(self) -> Attachment:
+        if (self.url is None) == (self.upload is None):
+            raise ValueError("must have `url` or `upload`, one of the two")
+        return self
+
+    @property
+    def source(self) -> str:
+        return self.url or self.upload or ""
+
+
 class Submission(BaseModel):
     """One announcement as handed in. Unknown fields are an error: a misspelt `send_at` must not post at once."""
 
@@ -99,7 +132,8 @@ class Submission(BaseModel):
     """Your own article about it."""
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] = "vi"
     translations: dict[Name, dict[Name, Text]] = Field(default_factory=dict)
-    media: Annotated[list[Annotated[Legal, Field(max_length=2000)]], Field(max_length=10)] = Field(default_factory=list)
+    media: Annotated[list[Attachment], Field(max_length=MEDIA_AT_MOST)] = Field(default_factory=list)
+    """Pictures and videos, in the order in which they are shown: an address, the name of an upload, or an object."""
     urgency: Urgency = Urgency.ROUTINE
     send_at: When | None = None
     """When it goes out; at once unless said. Without an offset from UTC: by the agency's time zone."""
@@ -120,7 +154,8 @@ class Submission(BaseModel):
             link=self.link,
             language=self.language,
             translations=self.translations,
-            media=tuple(self.media),
+            media=tuple(attached.source for attached in self.media),
+            alts={attached.source: attached.alt for attached in self.media if attached.alt},
             urgency=self.urgency,
             send_at=_in_utc(self.send_at, zone),
             expires_at=_in_utc(self.expires_at, zone),
@@ -139,7 +174,7 @@ def checked(body: Mapping[str, Any] | Submission, now: datetime, zone: tzinfo = 
     except ValidationError as error:
         raise InvalidInput("The announcement was not accepted.", *problems(error)) from None
     draft = submission.draft(zone)
-    wrong = _wrong_times(draft, now)
+    wrong = [*_wrong_times(draft, now), *_twice(draft.media)]
     if wrong:
         raise InvalidInput("The announcement was not accepted.", *wrong)
     return draft
@@ -177,6 +212,12 @@ _TELLING: Mapping[str, str] = {
 def _in_words(error: ErrorDetails) -> str:
     said = _TELLING.get(error["type"])
     return said.format(**error.get("ctx", {})) if said else error["msg"].removeprefix("Value error, ")
+
+
+def _twice(media: Sequence[str]) -> list[FieldProblem]:
+    return [
+        FieldProblem(f"media.{n}", "is named twice: name it once") for n, one in enumerate(media) if one in media[:n]
+    ]
 
 
 def _wrong_times(draft: Draft, now: datetime) -> list[FieldProblem]:

@@ -6,6 +6,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+CARD_WIDTH, CARD_HEIGHT = 1080, 1350
+"""Pixels of a headline card: the tallest that Instagram shows whole."""
+CARD_SECONDS = 6
+"""Of its video."""
 LEGIBLE, VISIBLE = 4.5, 3.0
 """Least contrast of text and of ornaments with what is behind them (WCAG 2.2, criteria 1.4.3 and 1.4.11)."""
 

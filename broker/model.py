@@ -115,6 +115,9 @@ class Draft:
     language: str = "vi"
     translations: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     media: tuple[str, ...] = ()
+    """Addresses, and names of uploads."""
+    alts: Mapping[str, str] = field(default_factory=dict)
+    """By address or name: what it shows, in words."""
     urgency: Urgency = Urgency.ROUTINE
     send_at: datetime | None = None
     expires_at: datetime | None = None

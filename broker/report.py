@@ -8,7 +8,7 @@ from datetime import datetime, tzinfo
 
 from pydantic import BaseModel, ConfigDict
 
-from broker.model import Case, Delivery, Event, Reason, Role, State, Status
+from broker.model import Case, Delivery, Event, MediaKind, Medium, Reason, Role, State, Status
 from broker.outcome import Cause, Seen
 from broker.rules.failover import down_reason, useful_until
 from broker.rules.health import ChannelHealth, Down, View
@@ -69,6 +69,22 @@ class ToRemove(Report):
     reason: Sentence | None
 
 
+class MediaReport(Report):
+    """A picture or video as Loa keeps it: without anything but pictures and sound."""
+
+    name: str
+    """What an announcement says in `media` to show it; after a day without use it is removed."""
+    kind: MediaKind
+    mime: str
+    size_bytes: int
+    width: int
+    height: int
+    duration_s: float | None
+    alt: str
+    url: str | None
+    """Where anybody can see it; null: the media folder has no public address, or it is a card not made yet."""
+
+
 class AnnouncementReport(Report):
     id: str
     reference: str
@@ -79,6 +95,8 @@ class AnnouncementReport(Report):
     urgency: str
     headline: str
     author: str | None
+    media: list[MediaReport]
+    """The agency's own pictures and videos."""
     accepted_at: datetime
     send_at: datetime | None
     expires_at: datetime | None
@@ -140,7 +158,23 @@ class PreviewReport(Report):
     cost: str | None = None
 
 
-def announcement_report(case: Case, channels: Channels, health: View, zone: tzinfo) -> AnnouncementReport:
+def media_report(medium: Medium, url: str | None) -> MediaReport:
+    return MediaReport(
+        name=medium.name,
+        kind=medium.kind,
+        mime=medium.mime,
+        size_bytes=medium.size_bytes,
+        width=medium.width,
+        height=medium.height,
+        duration_s=medium.duration.total_seconds() if medium.duration else None,
+        alt=medium.alt,
+        url=url,
+    )
+
+
+def announcement_report(
+    case: Case, channels: Channels, health: View, zone: tzinfo, media: Iterable[MediaReport] = ()
+) -> AnnouncementReport:
     a = case.announcement
     operators, domestic = reach(live(case), channels)
     return AnnouncementReport(
@@ -153,6 +187,7 @@ def announcement_report(case: Case, channels: Channels, health: View, zone: tzin
         urgency=a.draft.urgency,
         headline=a.draft.headline,
         author=a.draft.author,
+        media=list(media),
         accepted_at=a.accepted_at,
         send_at=a.draft.send_at,
         expires_at=a.draft.expires_at,

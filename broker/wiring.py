@@ -6,8 +6,9 @@ import asyncio
 import json
 import random
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from functools import partial
 
 import aiohttp
@@ -22,8 +23,10 @@ from broker.engine.engine import Engine
 from broker.engine.switches import Switches
 from broker.engine.vault import TokenVault
 from broker.engine.writer import Writer
-from broker.errors import ConfigError
+from broker.errors import ConfigError, LoaError
 from broker.ids import new_id
+from broker.media.collection import Collection
+from broker.media.studio import Studio
 from broker.model import Reason
 from broker.rules.agency import Agency
 from broker.rules.health import shared_outage
@@ -33,6 +36,7 @@ from broker.store.sqlite import SqliteStore
 
 log = structlog.get_logger("loa.wiring")
 
+SWEEP_EVERY = timedelta(hours=1)
 SQLITE = "sqlite:///"
 
 
@@ -63,14 +67,27 @@ async def open_broker(
         stack.push_async_callback(writer.stop)
         running: list[Engine] = []
         vaults = partial(_vault, store, clock, running)
-        stations = Stations(_stations(configuration.agencies.values(), vaults, session, clock, stack))
-        broker = _broker(configuration, store, writer, stations, clock, rng, switches, on_failed)
+        collections = dict(_collections(configuration, clock))
+        stations = Stations(_stations(configuration.agencies.values(), vaults, session, clock, stack, collections))
+        broker = _broker(configuration, store, writer, stations, clock, rng, switches, on_failed, collections)
         stack.push_async_callback(broker.engine.stop)
         running.append(broker.engine)
         watch = asyncio.create_task(_watch(writer, on_failed), name="watch")
         stack.callback(watch.cancel)
         await broker.engine.start()
+        sweeping = asyncio.create_task(_sweep(broker), name="sweep")
+        stack.callback(sweeping.cancel)
         yield broker
+
+
+async def _sweep(broker: Broker) -> None:
+    """Now and every hour."""
+    while True:
+        try:
+            await broker.sweep_media()
+        except (LoaError, OSError) as error:
+            log.warning("media_not_swept", error=type(error).__name__)
+        await asyncio.sleep(SWEEP_EVERY.total_seconds())
 
 
 async def _watch(writer: Writer, on_failed: Callable[[], None]) -> None:
@@ -100,13 +117,15 @@ def _stations(
     session: aiohttp.ClientSession,
     clock: Clock,
     stack: AsyncExitStack,
+    collections: Mapping[str, Collection],
 ) -> Iterator[Station]:
     """Every configured channel with its adapter; vault and adapter are closed by `stack`."""
     for agency in agencies:
         vaults = {name: vault_of(one.channel.key) for name, one in agency.channels.items()}
+        shelf = collections[agency.key].shelf if agency.key in collections else None
         for one in agency.channels.values():
             vault = vaults[one.settings.token_of or one.name]
-            tools = Tools(channel=one.name, session=session, clock=clock, vault=vault, agency=agency.name)
+            tools = Tools(channel=one.name, session=session, clock=clock, vault=vault, agency=agency.name, media=shelf)
             adapter = one.adapter(one.settings, tools)
             stack.push_async_callback(vault.close)
             stack.push_async_callback(adapter.close)
@@ -138,6 +157,7 @@ def _broker(
     rng: random.Random,
     switches: Switches,
     on_failed: Callable[[], None],
+    collections: Mapping[str, Collection],
 ) -> Broker:
     broker: Broker
     engine = Engine(
@@ -153,8 +173,20 @@ def _broker(
         on_lost=on_failed,
         switches=switches,
     )
-    broker = Broker(engine, store, configuration.agencies, clock, rng, short_links(configuration.agencies.values()))
+    links = short_links(configuration.agencies.values())
+    broker = Broker(engine, store, configuration.agencies, clock, rng, links, collections)
     return broker
+
+
+def _collections(configuration: Configuration, clock: Clock) -> Iterator[tuple[str, Collection]]:
+    """Of every agency that has a media folder; what is not public lies beside the store."""
+    studio, beside = Studio(), configuration.store.path
+    for agency in configuration.agencies.values():
+        rules = agency.media
+        if rules.folder is not None:
+            private = beside.with_name(f"{beside.name}.media") / agency.key
+            cards = any(one.channel.profile.media.card for one in agency.channels.values())
+            yield agency.key, Collection(rules.folder, private, rules, studio, agency.look, clock, cards=cards)
 
 
 def short_links(agencies: Iterable[Agency]) -> dict[str, str]:

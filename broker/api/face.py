@@ -43,6 +43,8 @@ class Options:
     body_limit_bytes: int = 256 * KIB
     body_within_s: float = 15.0
     """How long a body may take to arrive."""
+    media_within_s: float = 600.0
+    """How long a picture or video may take to arrive."""
     heartbeat_s: float = 15.0
     """Longest silence of an event stream."""
     streams_at_most: int = 1000
@@ -155,6 +157,8 @@ class Operation(Generic[Q, B]):
     """None: everybody may."""
     query: type[Q]
     body: type[B] | None = None
+    file: str = ""
+    """What the file is that comes as the body; "" where there is none."""
     headers: tuple[tuple[str, str], ...] = ()
     """Request headers with what they are for."""
     answers: tuple[Answer, ...] = (Answer(),)

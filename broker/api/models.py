@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, model_validator
 
-from broker.intake import Submission
+from broker.intake import ALT_AT_MOST, Legal, Submission
 from broker.model import Status
 from broker.outcome import Absent, Denied, Finding, Live, Rejected, Throttled, Unavailable, Uncertain
 from broker.report import AnnouncementReport, ChannelReport, EventReport, PreviewReport, Report
@@ -86,6 +86,11 @@ class NoQuery(Given):
 class DryRunQuery(Given):
     dry_run: bool = False
     """Answer what readers would see; store and send nothing."""
+
+
+class MediaQuery(Given):
+    alt: Annotated[Legal, Field(max_length=ALT_AT_MOST)] = ""
+    """What it shows, for readers who cannot see it; an announcement may say otherwise."""
 
 
 class PageQuery(Given):

@@ -79,7 +79,7 @@ def _described(operation: AnyOperation) -> Described:
         operationId=operation.name,
         summary=operation.summary,
         parameters=[*_path_parts(operation.path), *_query(operation.query), *_headers(operation)] or None,
-        requestBody=_request_body(operation.body) if operation.body else None,
+        requestBody=_request_body(operation.body) if operation.body else _file(operation.file),
         responses={**_answers(operation.answers), **_problems(problem_codes(operation))},
         security=[{"key": [operation.scope.value]}] if operation.scope else [],
     )
@@ -119,6 +119,12 @@ def _without_null(schema: dict[str, Any]) -> Schema | Reference:
 def _request_body(model: type[BaseModel]) -> RequestBody:
     required = any(field.is_required() for field in model.model_fields.values())
     return RequestBody(content={"application/json": _as(model)}, required=required)
+
+
+def _file(says: str) -> RequestBody | None:
+    """A body that is a file, without anything around it."""
+    content = {"application/octet-stream": MediaType()}
+    return RequestBody(content=content, description=says, required=True) if says else None
 
 
 def _answers(answers: Iterable[Answer]) -> dict[str, Response]:

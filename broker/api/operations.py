@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from broker.api import announcements, channels, service
+from broker.api import announcements, channels, media, service
 from broker.api.accounts import AccountReport, ConnectionBody, ConnectionReport, Restoration, RestorationBody
 from broker.api.face import Answer, AnyOperation, Operation
 from broker.api.models import (
@@ -14,6 +14,7 @@ from broker.api.models import (
     DryRunQuery,
     EventList,
     Health,
+    MediaQuery,
     NoQuery,
     PageQuery,
     PauseBody,
@@ -24,7 +25,7 @@ from broker.api.models import (
 )
 from broker.intake import Submission
 from broker.record import RecordReport
-from broker.report import AnnouncementReport, ChannelReport
+from broker.report import AnnouncementReport, ChannelReport, MediaReport
 from broker.rules.agency import Scope
 
 ONE = "/v1/announcements/{announcement}"
@@ -86,6 +87,19 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         body=Submission,
         answers=(Answer(model=PreviewList, says="One preview for each channel of the route."),),
         problems=("unknown_route",),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/media",
+        handler=media.upload_media,
+        summary="Hand in a picture or video for announcements to come",
+        scope=Scope.SEND,
+        query=MediaQuery,
+        file="A JPEG, PNG or WebP picture, or an MP4 or MOV video, as it is: no form around it.",
+        answers=(
+            Answer(status=201, model=MediaReport, says="Kept: name it in `media` of an announcement within a day."),
+        ),
+        problems=("bad_request", "too_slow", "invalid_input", "store_unavailable"),
     ),
     Operation(
         method="GET",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, NoReturn, TypeVar
 
 from aiohttp import web
@@ -64,9 +64,7 @@ async def read_raw(request: web.Request, limit: int, within: float) -> bytes:
     """The body as it came, at most `limit` bytes of it."""
     if (request.content_length or 0) > limit:
         _too_large(limit)
-    if request.headers.get("Expect", "").lower() == "100-continue":
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0
+    await _go_on(request)
     body = bytearray()
     try:
         async with asyncio.timeout(within):
@@ -79,6 +77,29 @@ async def read_raw(request: web.Request, limit: int, within: float) -> bytes:
     except web.RequestPayloadError:
         raise refused("bad_request", "The body's chunks are broken.") from None
     return bytes(body)
+
+
+async def read_file(request: web.Request, within: float) -> AsyncIterator[bytes]:
+    """The body in pieces; whoever takes them bounds their sum. The time counts from the first to the last."""
+    if request.content_type.startswith("multipart/"):
+        advice = "send the file itself, as `curl --data-binary @FILE` does, and no form around it"
+        raise refused("invalid_input", "The body is a form.", FieldProblem("", advice))
+    await _go_on(request)
+    try:
+        async with asyncio.timeout(within):
+            async for chunk in request.content.iter_any():
+                yield chunk
+    except TimeoutError:
+        raise refused("too_slow", f"The file did not arrive within {within:g} s.") from None
+    except web.RequestPayloadError:
+        raise refused("bad_request", "The body's chunks are broken.") from None
+
+
+async def _go_on(request: web.Request) -> None:
+    """Asks for the body of a caller who waits to be asked."""
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
 
 
 def _too_large(limit: int) -> NoReturn:

@@ -304,7 +304,7 @@ class Engine:
 
     def _refill(self, pacer: Pacer) -> None:
         key = next(k for k, p in self.dispatcher.pacers.items() if p is pacer)
-        self._aside(self._refill_now(key, pacer))
+        self.aside(self._refill_now(key, pacer))
 
     async def _refill_now(self, key: str, pacer: Pacer) -> None:
         """Finds deliveries that wait for this channel, by index; after an outage only the newest five late copies."""
@@ -354,7 +354,7 @@ class Engine:
         name = self.stations[key].name
         for announcement_id in announcements:
             entry = InboxEntry(announcement_id=announcement_id, channel=name, attempt=None, kind=REOPEN)
-            self._aside(self.put_in(entry))
+            self.aside(self.put_in(entry))
 
     def _recompose(self, announcement: Announcement, delivery: Delivery) -> Delivery:
         """A late copy says when it was written; the store gets the text as it is sent."""
@@ -374,7 +374,7 @@ class Engine:
         return policy_for(case.announcement, delivery, station.channel) if station else None
 
     def _hand_over(self, entry: InboxEntry) -> None:
-        self._aside(self.put_in(entry))
+        self.aside(self.put_in(entry))
 
     def _lease_lost(self) -> None:
         log.error("lease_lost", run=self.run_id)
@@ -382,7 +382,8 @@ class Engine:
             self.dispatcher.drop(announcement_id)
         self.on_lost()
 
-    def _aside(self, work: Coroutine[Any, Any, None]) -> None:
+    def aside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs it beside everything else."""
         task = asyncio.create_task(work)
         self._side.add(task)
         task.add_done_callback(self._side.discard)

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from broker.look import CARD_SECONDS
 from broker.media.kinds import Unfit
 
-CARD_SECONDS, CARD_RATE = 6, 30
+CARD_RATE = 30
+"""Pictures a second."""
 PICTURES, SOUNDS = frozenset({"h264", "hevc"}), frozenset({"aac", "mp3"})
 
 _DURATION = re.compile(r"Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)")

@@ -12,6 +12,10 @@ HEAD = 16
 KNOWN = "use JPEG, PNG or WebP for pictures and MP4 or MOV for videos"
 
 _CUT_OFF = "is cut off: its end is missing; send the whole file"
+_JPEG = b"\xff\xd8\xff"
+"""Its end is nowhere fixed, because phones add to it: its decoder finds what is missing."""
+_PNG = b"\x89PNG\r\n\x1a\n"
+_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 _PNG_END = b"IEND\xaeB`\x82"
 _BOXES_AT_MOST = 10_000
 
@@ -20,28 +24,29 @@ class Unfit(Exception):
     """A file that cannot be used; the text completes "the picture …" and says what to do."""
 
 
+def kind_of_head(head: bytes) -> MediaKind:
+    """By the first bytes. Raises `Unfit` for other formats."""
+    if head.startswith((_JPEG, _PNG)) or (head.startswith(b"RIFF") and head[8:12] == b"WEBP"):
+        return MediaKind.IMAGE
+    if head[4:8] in _BOXES:
+        return MediaKind.VIDEO
+    raise Unfit(f"is of a kind that Loa does not know: {KNOWN}" if head else "is empty: send a file")
+
+
 def kind_of(path: Path) -> MediaKind:
     """Raises `Unfit` for other formats, and for files whose end is missing."""
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(HEAD)
-        if head.startswith(b"\xff\xd8\xff"):
-            return _picture(True)
-        if head.startswith(b"\x89PNG\r\n\x1a\n"):
-            return _picture(_ends_with(file, size, _PNG_END))
-        if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
-            return _picture(int.from_bytes(head[4:8], "little") + 8 <= size)
-        if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
+        kind = kind_of_head(head)
+        if kind is MediaKind.VIDEO:
             _check_boxes(file, size)
-            return MediaKind.VIDEO
-    raise Unfit("is empty: send a file" if not size else f"is of a kind that Loa does not know: {KNOWN}")
-
-
-def _picture(whole: bool) -> MediaKind:
-    """A JPEG's end is nowhere fixed: phones add to it; its decoder finds what is missing."""
-    if not whole:
-        raise Unfit(_CUT_OFF)
-    return MediaKind.IMAGE
+            return kind
+        png_ends = not head.startswith(_PNG) or _ends_with(file, size, _PNG_END)
+        webp_ends = not head.startswith(b"RIFF") or int.from_bytes(head[4:8], "little") + 8 <= size
+        if not (png_ends and webp_ends):
+            raise Unfit(_CUT_OFF)
+    return kind
 
 
 def _ends_with(file: BinaryIO, size: int, end: bytes) -> bool:

@@ -14,9 +14,10 @@ from enum import StrEnum
 
 import regex
 
+from broker.look import CARD_HEIGHT, CARD_WIDTH
 from broker.model import Card
 
-WIDTH, HEIGHT = 1080, 1350
+WIDTH, HEIGHT = CARD_WIDTH, CARD_HEIGHT
 MARGIN = 92
 TEXT_WIDTH = WIDTH - 2 * MARGIN
 TOP, BOTTOM = 262, 1186

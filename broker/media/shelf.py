@@ -43,9 +43,9 @@ class MediaShelf:
             why = error if isinstance(error, NotMade) else error.strerror
             return Unavailable(Fault.MEDIA, f"the media folder cannot be used ({why}): check disk space and rights")
 
-    def address(self, medium: Medium) -> str:
-        """Where people can look at it: its public address, else its path."""
-        return f"{self.url}/{medium.name}" if self.url else str(self.folder / medium.name)
+    def address(self, medium: Medium) -> str | None:
+        """Where anybody can see it."""
+        return f"{self.url}/{medium.name}" if self.url else None
 
     async def _fitting(self, medium: Medium, needs: MediaNeeds) -> MediaFile:
         file = await asyncio.to_thread(self._file, medium)
@@ -64,7 +64,7 @@ class MediaShelf:
         path = self.folder / medium.name
         return MediaFile(
             path=path,
-            url=f"{self.url}/{medium.name}" if self.url else None,
+            url=self.address(medium),
             mime=medium.mime,
             size_bytes=path.stat().st_size,
             width=medium.width,

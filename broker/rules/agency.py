@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from broker.contract import Adapter, ChannelSettings
 from broker.errors import FieldProblem, InvalidInput
+from broker.look import Look
 from broker.model import RoutePlan, Urgency
 from broker.rules.routes import DEFAULT_ROUTE, Route, meant
 from broker.rules.standing import Channel, Channels
@@ -46,6 +49,21 @@ class ConfiguredChannel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MediaRules:
+    """Where an agency's pictures and videos are kept, and what is taken in."""
+
+    folder: Path | None = None
+    """None: nowhere, so announcements carry none."""
+    url: str | None = None
+    """Public address of the folder; None: platforms cannot fetch."""
+    image_bytes: int = 20_000_000
+    image_pixels: int = 50_000_000
+    video_bytes: int = 500_000_000
+    fetch_within: timedelta = timedelta(seconds=20)
+    allow_private: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Agency:
     """One tenant."""
 
@@ -62,6 +80,9 @@ class Agency:
     alerts: tuple[str, ...]
     witnesses: tuple[str, ...]
     routes: Mapping[str, Route]
+    look: Look = field(default_factory=Look)
+    """Of its headline cards."""
+    media: MediaRules = field(default_factory=MediaRules)
 
     @property
     def posting(self) -> Channels:

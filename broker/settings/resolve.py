@@ -10,14 +10,25 @@ from zoneinfo import ZoneInfo
 from pydantic import ValidationError
 
 from broker.contract import Adapter, ChannelSettings, Profile, Readers, Registry
-from broker.rules.agency import Agency, ApiKey, ConfiguredChannel
+from broker.look import Look
+from broker.rules.agency import Agency, ApiKey, ConfiguredChannel, MediaRules
 from broker.rules.routes import DEFAULT_ROUTE, Route, default_route, meant, problems
 from broker.rules.standing import Channel, Channels
 from broker.settings.adapters import profile_of
 from broker.settings.problems import Problems
 from broker.settings.sources import Location, Sections, Table, source
-from broker.settings.tree import AgencySection, Group, RouteSection, ServerSection, Settings, StoreSection
+from broker.settings.tree import (
+    AgencySection,
+    Group,
+    MediaSection,
+    RouteSection,
+    ServerSection,
+    Settings,
+    StoreSection,
+)
 
+MEDIA = "media"
+"""Folder of pictures and videos within the site's."""
 FLAT = "agency"
 """Key of the one agency of a flat configuration."""
 
@@ -158,7 +169,25 @@ def _agency(key: str, group: Group, accounts: Mapping[str, _Account], found: Pro
         alerts=section.alerts,
         witnesses=section.witnesses,
         routes=_routes(group.routes, posting, section, (*at, "routes"), found),
+        look=_look(section, (*at, "agency"), found),
+        media=_media(group.media, accounts, section.alerts),
     )
+
+
+def _look(section: AgencySection, at: Location, found: Problems) -> Look:
+    for colour, problem in section.look.problems().items():
+        found.add((*at, "colours", colour), problem)
+    return section.look
+
+
+def _media(section: MediaSection, accounts: Mapping[str, _Account], alerts: tuple[str, ...]) -> MediaRules:
+    """What is not said follows from the first own channel that has a folder with an address: the site."""
+    own = [one.settings for name, one in accounts.items() if one.profile.own and name not in alerts]
+    site = next((one for one in own if hasattr(one, "folder") and hasattr(one, "url")), None)
+    said = section.model_dump()
+    if site is not None and section.folder is None:
+        said |= {"folder": Path(site.folder) / MEDIA, "url": section.url or f"{str(site.url).rstrip('/')}/{MEDIA}"}
+    return MediaRules(**said)
 
 
 def _channel(agency: str, name: str, account: _Account, section: AgencySection) -> ConfiguredChannel:

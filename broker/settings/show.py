@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, SecretBytes, SecretStr
 
+from broker.look import Look
 from broker.model import Urgency
 from broker.rules.agency import Agency
 from broker.rules.routes import Route
@@ -32,10 +33,19 @@ def _agency(agency: Agency) -> dict[str, Any]:
     said = ("name", "prefix", "country", "language", "alerts", "witnesses")
     keys = [{"name": key.name, "scopes": plain(key.scopes)} for key in agency.keys]
     return {
-        "agency": {name: plain(getattr(agency, name)) for name in said} | {"time_zone": agency.zone.key, "keys": keys},
+        "agency": {name: plain(getattr(agency, name)) for name in said}
+        | {"time_zone": agency.zone.key, "keys": keys}
+        | _look(agency.look),
+        "media": {name: plain(value) for name, value in asdict(agency.media).items() if value is not None},
         "channels": {name: {"adapter": name} | plain(one.settings) for name, one in agency.channels.items()},
         "routes": {name: _route(agency, route) for name, route in agency.routes.items()},
     }
+
+
+def _look(look: Look) -> dict[str, Any]:
+    said = look.written()
+    logo = {"logo": said.pop("logo")} if look.logo else {}
+    return {"colours": said, **logo}
 
 
 def _route(agency: Agency, route: Route) -> dict[str, Any]:

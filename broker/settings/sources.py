@@ -43,6 +43,7 @@ class Sections(BaseSettings):
     server: Table = Field(default_factory=dict)
     store: Table = Field(default_factory=dict)
     agency: Table = Field(default_factory=dict)
+    media: Table = Field(default_factory=dict)
     channels: Table = Field(default_factory=dict)
     routes: Table = Field(default_factory=dict)
     agencies: Table = Field(default_factory=dict)

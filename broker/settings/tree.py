@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, StringConstraints
 
+from broker import look
 from broker.contract import Duration, duration
-from broker.model import OnUnconfirmed
+from broker.look import Look
+from broker.media.kinds import Unfit, kind_of
+from broker.model import MediaKind, OnUnconfirmed
 from broker.rules.agency import Scope
 
 SQLITE = "sqlite:///"
@@ -49,6 +52,22 @@ def _some(time: timedelta) -> timedelta:
     return time
 
 
+def _colour(value: object) -> look.Colour:
+    return value if isinstance(value, look.Colour) else look.Colour.read(str(value))
+
+
+def _picture(path: Path | None) -> Path | None:
+    if path is None:
+        return None
+    try:
+        kind = kind_of(path)
+    except (OSError, Unfit):
+        kind = None
+    if kind is not MediaKind.IMAGE:
+        raise ValueError("is no picture that can be read: name a PNG, JPEG or WebP file")
+    return path.resolve()
+
+
 def _late_copies(value: object) -> object:
     return None if value == "never" else duration(value)
 
@@ -66,6 +85,13 @@ PublicUrl = Annotated[
         "is no address of ours: write scheme and host only, such as https://loa.tin.example",
     ),
 ]
+
+
+WebAddress = Annotated[
+    str, _like(r"https?://[^\s/?#]+(/[^\s?#]*)?", "is no web address: write it like https://tin.example/l/media")
+]
+Colour = Annotated[look.Colour, PlainValidator(_colour)]
+_USUAL = Look()
 
 
 class Section(BaseModel):
@@ -117,6 +143,14 @@ class KeySection(Section):
     scopes: frozenset[Scope] = frozenset({Scope.SEND, Scope.READ})
 
 
+class ColoursSection(Section):
+    """`colours` of `[agency]`: those of its headline cards."""
+
+    background: Colour = _USUAL.background
+    text: Colour = _USUAL.text
+    accent: Colour = _USUAL.accent
+
+
 class AgencySection(Section):
     """`[agency]`: who announces."""
 
@@ -132,6 +166,32 @@ class AgencySection(Section):
     witnesses: tuple[Address, ...] = ()
     """Outside addresses that show whether our own network is cut off."""
     keys: tuple[KeySection, ...] = ()
+    colours: ColoursSection = Field(default_factory=ColoursSection)
+    logo: Annotated[Path | None, AfterValidator(_picture)] = None
+    """Shown on headline cards: a PNG, JPEG or WebP file."""
+
+    @property
+    def look(self) -> Look:
+        of = self.colours
+        return Look(background=of.background, text=of.text, accent=of.accent, logo=self.logo)
+
+
+class MediaSection(Section):
+    """`[media]`: pictures and videos. An agency with a site needs none of it: they lie in the site's folder."""
+
+    folder: Path | None = None
+    """Where they are kept; the folder `media` of the site unless said."""
+    url: WebAddress | None = None
+    """Public address of that folder, such as https://tin.example/l/media, from which platforms fetch."""
+    image_bytes: Annotated[int, Field(ge=100_000, le=200_000_000)] = 20_000_000
+    """Largest picture that is taken in."""
+    image_pixels: Annotated[int, Field(ge=1_000_000, le=100_000_000)] = 50_000_000
+    video_bytes: Annotated[int, Field(ge=1_000_000, le=2_000_000_000)] = 500_000_000
+    """Largest video that is taken in."""
+    fetch_within: Annotated[Duration, AfterValidator(_some)] = timedelta(seconds=20)
+    """How long a picture or video that an announcement names by its address may take to arrive."""
+    allow_private: bool = False
+    """Whether such addresses may lie in our own network; else somebody who may send could look around in it."""
 
 
 class GoalSection(Section):
@@ -159,6 +219,7 @@ class Group(Section):
     """Everything of one agency: at the top level, or under `[agencies.NAME]` with the same keys."""
 
     agency: AgencySection
+    media: MediaSection = Field(default_factory=MediaSection)
     channels: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     routes: dict[Name, RouteSection] = Field(default_factory=dict)
 

@@ -12,6 +12,7 @@ from imageio_ffmpeg import get_ffmpeg_exe
 from PIL import Image
 
 from broker.contract import MediaFile, MediaNeeds
+from broker.look import CARD_SECONDS
 from broker.media import films
 from broker.media.bounded import run
 from broker.media.shelf import MediaShelf
@@ -81,7 +82,7 @@ async def test_a_card_is_made_when_it_is_first_asked_for_and_then_kept(host):
 async def test_a_card_becomes_a_short_video_with_sound(host):
     file = await host.shelf.ready(card(kind=MediaKind.VIDEO), BY_URL)
     said = (await run(FILM, get_ffmpeg_exe(), *films.looks(file.path))).err.decode()
-    assert films.told(said) == films.Film(1080, 1350, timedelta(seconds=films.CARD_SECONDS))
+    assert films.told(said) == films.Film(1080, 1350, timedelta(seconds=CARD_SECONDS))
     assert all(word in said for word in ("h264", "yuv420p", "30 fps", "Audio: aac"))
     assert file.path.read_bytes().index(b"moov") < file.path.read_bytes().index(b"mdat")
 

@@ -655,13 +655,13 @@ def test_complete_means_every_post_to_channel():
     assert not planned(having(accepted(), **{**ALL_LIVE, "site": S.SENDING}), 5).announcement.complete
 
 
-UNSUITED = {"state": S.SKIPPED, "reason": Reason("unsuited", {"why": "add_video"})}
+UNSUITED: dict[str, Any] = {"state": S.SKIPPED, "reason": Reason("unsuited", {"why": "add_video"})}
 
 
 def test_what_has_nothing_to_show_needs_no_stand_in_and_is_not_waited_for():
     case = having(breaking(), youtube=UNSUITED)
     assert starts(case, 30) == starts(having(breaking(), youtube=S.LIVE), 30)
-    live = having(case, **{**ALL_LIVE, "youtube": UNSUITED})
+    live = having(having(case, **ALL_LIVE), youtube=UNSUITED)
     assert planned(live, 5).announcement.complete
     assert states(planned(live, 5))["tiktok"] is S.SKIPPED
     assert not planned(having(live, site=S.SENDING), 5).announcement.complete
@@ -670,7 +670,7 @@ def test_what_has_nothing_to_show_needs_no_stand_in_and_is_not_waited_for():
 def test_what_has_nothing_to_show_never_stands_in():
     case = having(breaking(), threads=UNSUITED, facebook={"state": S.REMOVED, "reason": Reason("removed")})
     assert starts(case, 5) == {"zalo_push"}
-    everywhere = {name: UNSUITED for name in route().post_to}
+    everywhere = dict.fromkeys(route().post_to, UNSUITED)
     assert not planned(having(breaking(), **everywhere), 5).announcement.complete
 
 

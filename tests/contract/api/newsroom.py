@@ -59,18 +59,27 @@ duty = {{ adapter = "webhook", form = "chat", url = "{hooks}/{key}/duty", allow_
 quick = {{ post_to = ["partner", "portal"] }}
 meta = {{ post_to = ["facebook"], goal = {{ operators = 1 }} }}
 """
+MEDIA = """
+[agencies.{key}.media]
+folder = "{folder}/public/media"
+url = "https://tin.example/media"
+image_bytes = 200_000
+fetch_within = "3s"
+allow_private = {allow_private}
+"""
 COMMON = 'probe_every = "1h", rate_per_s = 1000'
 APP = 'app_id = "7001", app_secret = "app-secret", oauth_url = "{facebook}", redirect_url = "{facebook}/landed"'
 HOOK = f'adapter = "webhook", secret = "{HOOK_SECRET}", allow_private = true, {COMMON}'
 
 
-def configuration(folder: Path, hooks: str, facebook: str) -> str:
+def configuration(folder: Path, hooks: str, facebook: str, *, allow_private: bool = False) -> str:
     parts = [f'[store]\nurl = "sqlite:///{folder}/loa.db"\n']
     for key, (name, prefix) in AGENCIES.items():
         keys = ", ".join([*(_key(s, KEYS[key, s], [s]) for s in SCOPES), _key("full", FULL[key], SCOPES)])
         app = APP.format(facebook=facebook)
         rest = {"hook": HOOK, "common": COMMON, "token": PAGE_TOKEN, "hooks": hooks, "facebook": facebook, "app": app}
         parts.append(AGENCY.format(key=key, name=name, prefix=prefix, keys=keys, **rest))
+        parts.append(MEDIA.format(key=key, folder=folder / key, allow_private=str(allow_private).lower()))
     return "".join(parts)
 
 
@@ -126,7 +135,18 @@ class Newsroom:
     clock: Clock
     hook: WebhookEmulator
     facebook: FacebookEmulator
+    folder: Path
     document: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def media(self) -> Path:
+        """What the first agency shows to everybody."""
+        return self.folder / TIN / "public" / "media"
+
+    @property
+    def private(self) -> Path:
+        """What it keeps to itself."""
+        return self.folder / "loa.db.media" / TIN
 
     async def call(
         self,
@@ -191,29 +211,39 @@ class Newsroom:
 
 
 @asynccontextmanager
-async def newsroom(folder: Path, options: Options | None = None) -> AsyncIterator[Newsroom]:
+async def newsroom(
+    folder: Path, options: Options | None = None, *, allow_private: bool = False
+) -> AsyncIterator[Newsroom]:
     """Opens everything on the store in `folder`, which may be one that was used before."""
     async with (
         WebhookEmulator(secrets=[HOOK_SECRET], lag=(0, 0)) as hook,
         FacebookEmulator(token=PAGE_TOKEN, lag=(0, 0)) as facebook,
-        serving(folder, hook, facebook, options) as room,
+        serving(folder, hook, facebook, options, allow_private=allow_private) as room,
     ):
         yield room
 
 
 @asynccontextmanager
 async def serving(
-    folder: Path, hook: WebhookEmulator, facebook: FacebookEmulator, options: Options | None = None
+    folder: Path,
+    hook: WebhookEmulator,
+    facebook: FacebookEmulator,
+    options: Options | None = None,
+    *,
+    allow_private: bool = False,
 ) -> AsyncIterator[Newsroom]:
     """Broker and server on platforms that are there already."""
     config = folder / "loa.toml"
-    config.write_text(configuration(folder, hook.base_url, facebook.base_url), encoding="utf-8")
+    said = configuration(folder, hook.base_url, facebook.base_url, allow_private=allow_private)
+    config.write_text(said, encoding="utf-8")
     clock = Clock()
     async with open_broker(load(config, {}, load_adapters())) as broker:
         app = create_app(broker, options, clock=clock)
         add_pages(app)
         async with served(app) as server, aiohttp.ClientSession() as session:
-            room = Newsroom(server=server, session=session, broker=broker, clock=clock, hook=hook, facebook=facebook)
+            room = Newsroom(
+                server=server, session=session, broker=broker, clock=clock, hook=hook, facebook=facebook, folder=folder
+            )
             room.document = (await room.get("/openapi.json", key=None, checked=False)).json
             yield room
 
