@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 import traceback
 from collections.abc import Awaitable, Callable
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import structlog
 from aiohttp import web
 
-from broker.api import files, openapi
+from broker.api import files
 from broker.api.doorman import Doorman, Visitor
 from broker.api.face import FACE, VISITOR, AnyOperation, Call, Face, Options
 from broker.api.operations import OPERATIONS
@@ -46,12 +47,20 @@ def create_app(
         clock=clock,
         rng=rng or random.Random(),
         options=options,
-        document=openapi.document(OPERATIONS, _version()),
+        document=_document,
     )
     app.add_routes(_route(operation) for operation in OPERATIONS)
     app.add_routes(files.route(folder) for folder in options.folders)
     app.on_response_prepare.append(_common_headers)
     return app
+
+
+@cache
+def _document() -> bytes:
+    """The OpenAPI document, made when somebody asks: it costs more than the rest of a start."""
+    from broker.api.openapi import document
+
+    return document(OPERATIONS, _version())
 
 
 def _version() -> str:

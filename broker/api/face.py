@@ -63,8 +63,8 @@ class Face:
     clock: Clock
     rng: random.Random
     options: Options
-    document: bytes = b""
-    """The OpenAPI document."""
+    document: Callable[[], bytes] = bytes
+    """Makes the OpenAPI document, off the loop."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     streams: int = 0
     """Open event streams."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
@@ -28,7 +30,8 @@ async def metrics(call: Call[NoQuery, None]) -> web.Response:
 
 
 async def openapi(call: Call[NoQuery, None]) -> web.Response:
-    return web.Response(body=call.face.document, content_type="application/json")
+    document = await asyncio.to_thread(call.face.document)
+    return web.Response(body=document, content_type="application/json")
 
 
 async def errors(call: Call[NoQuery, None]) -> web.Response:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sys
 from pathlib import Path
 
 from broker.errors import StoreError, StoreInUse
 
 _PRIVATE = 0o600
-_CHUNK = 1 << 20
 
 
 class OwnerLock:
@@ -73,8 +73,10 @@ class Ballast:
 
     def _fill(self) -> None:
         with os.fdopen(_open_private(self._path), "wb") as file:
-            for start in range(0, self._size, _CHUNK):
-                file.write(bytes(min(_CHUNK, self._size - start)))
+            if sys.platform == "darwin":
+                file.write(bytes(self._size))
+            else:
+                os.posix_fallocate(file.fileno(), 0, self._size)
 
 
 def make_private(path: Path) -> None:
