@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 SLOW_FOLDERS = frozenset({"acceptance", "faults", "simulation"})
 TESTS = Path(__file__).parent
+
+# Some hundred processes are started: where images forbid it, each would compile all of Loa anew.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+settings.register_profile("loa", deadline=None)  # a busy machine is no bug
+settings.load_profile("loa")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: many a test waits for a time limit."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

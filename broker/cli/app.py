@@ -6,6 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,9 @@ GROUPS: Mapping[str, tuple[Command, ...]] = {
 }
 
 
-def build() -> typer.Typer:
-    """All commands under `loa`."""
+@cache
+def build() -> Any:
+    """All commands under `loa`, as one that can be called."""
     app = typer.Typer(
         name="loa",
         help="Carries an agency's announcements over several platforms, and over others when one is down.",
@@ -54,7 +56,7 @@ def build() -> typer.Typer:
             app.command(rich_help_panel=panel)(command)
     _group(app, "key", "Make API keys.", new=keys.new)
     _group(app, "config", "Look at the configuration.", show=server.show_config)
-    return app
+    return typer.main.get_command(app)
 
 
 def _group(app: typer.Typer, name: str, help: str, **commands: Command) -> None:

@@ -6,6 +6,8 @@ import statistics
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,8 +27,13 @@ FORBIDDEN = {
 }
 
 
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
 def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
 
@@ -36,9 +43,9 @@ def length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return (function.end_lineno or function.lineno) - function.lineno + 1
 
 
-def sleeps(tree: ast.AST) -> Iterator[int]:
+def sleeps(path: Path) -> Iterator[int]:
     """Line numbers where the time module's sleep is called or imported."""
-    for node in ast.walk(tree):
+    for node in nodes(path):
         match node:
             case ast.Attribute(value=ast.Name(id="time"), attr="sleep"):
                 yield node.lineno
@@ -46,15 +53,16 @@ def sleeps(tree: ast.AST) -> Iterator[int]:
                 yield node.lineno
 
 
-def tracked() -> Iterator[tuple[Path, str]]:
+@cache
+def tracked() -> list[tuple[Path, str]]:
     listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False, timeout=20)
     if listing.returncode:
         pytest.skip("not a git checkout")
+    found = []
     for name in filter(None, listing.stdout.decode().split("\0")):
-        try:
-            yield Path(name), (ROOT / name).read_text(encoding="utf-8")
-        except (FileNotFoundError, UnicodeDecodeError):
-            continue  # removed but not committed yet, or no text
+        with suppress(FileNotFoundError, UnicodeDecodeError):  # removed but not committed yet, or no text
+            found.append((Path(name), (ROOT / name).read_text(encoding="utf-8")))
+    return found
 
 
 def test_half_of_all_functions_have_at_most_8_lines():
@@ -79,7 +87,7 @@ def test_every_sentence_is_said_somewhere():
 
 def test_nothing_waits_by_sleeping_a_thread():
     paths = [*SOURCES, *(ROOT / "tests").rglob("*.py")]
-    found = [f"{path}:{line}" for path in paths for line in sleeps(ast.parse(path.read_text(encoding="utf-8")))]
+    found = [f"{path}:{line}" for path in paths for line in sleeps(path)]
     assert not found
 
 
