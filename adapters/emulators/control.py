@@ -19,6 +19,9 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from importlib.metadata import entry_points
+from importlib.util import find_spec
 from types import TracebackType
 from typing import Any, Self
 
@@ -29,33 +32,25 @@ from adapters.emulators.faults import Fault, FaultError
 from adapters.emulators.log import PlatformLog
 from adapters.emulators.pointing import OPTIONS, settings_for
 
-EMULATORS: Mapping[str, str] = {
-    "facebook": "adapters.emulators.facebook:FacebookEmulator",
-    "instagram": "adapters.emulators.instagram:InstagramEmulator",
-    "person": "adapters.emulators.person:PersonEmulator",
-    "site": "adapters.emulators.site:SiteEmulator",
-    "smtp": "adapters.emulators.smtp:SmtpEmulator",
-    "telegram": "adapters.emulators.telegram:TelegramEmulator",
-    "threads": "adapters.emulators.threads:ThreadsEmulator",
-    "vneid": "adapters.emulators.vneid:VneidEmulator",
-    "webhook": "adapters.emulators.webhook:WebhookEmulator",
-    "youtube": "adapters.emulators.youtube:YouTubeEmulator",
-    "zalo": "adapters.emulators.zalo:ZaloEmulator",
-    "zalo_push": "adapters.emulators.zalo_push:ZaloPushEmulator",
-}
-"""Every emulator that ships with Loa."""
-
 
 class ControlError(Exception):
     """The control port refused; the text says why."""
 
 
+@cache
+def emulators() -> tuple[str, ...]:
+    """The adapters that have an emulator of their name in this package."""
+    adapters = sorted(entry.name for entry in entry_points(group="loa.adapters"))
+    return tuple(name for name in adapters if find_spec(f"{__package__}.{name}"))
+
+
 def make_emulator(name: str, **options: Any) -> Emulator:
     """An emulator by its name, not started. ControlError lists the names there are."""
-    if name not in EMULATORS:
-        raise ControlError(f"no emulator {name!r}: choose from {', '.join(EMULATORS)}")
-    module, _, attribute = EMULATORS[name].partition(":")
-    emulator = getattr(importlib.import_module(module), attribute)(**{**OPTIONS.get(name, {}), **options})
+    if name not in emulators():
+        raise ControlError(f"no emulator {name!r}: choose from {', '.join(emulators())}")
+    module = importlib.import_module(f"{__package__}.{name}")
+    kinds = [kind for kind in vars(module).values() if inspect.isclass(kind) and issubclass(kind, Emulator)]
+    emulator = next(kind for kind in kinds if kind.__dict__.get("name") == name)(**{**OPTIONS.get(name, {}), **options})
     assert isinstance(emulator, Emulator)
     return emulator
 
@@ -254,13 +249,13 @@ def _read_on(stop: asyncio.Event) -> None:
 
 async def run_sandbox(
     control_port: int = 0,
-    names: Sequence[str] = tuple(EMULATORS),
+    names: Sequence[str] | None = None,
     *,
     options: Mapping[str, Mapping[str, Any]] | None = None,
     ready: Callable[[Sandbox], None] | None = None,
     until_eof: bool = False,
 ) -> None:
-    """Run the named emulators until SIGINT or SIGTERM; `ready` is told once all listen.
+    """Run the named emulators, or all, until SIGINT or SIGTERM; `ready` is told once all listen.
 
     `until_eof`: also end when stdin does, which happens when the process that started this one ends in any way.
     `options` are constructor arguments by name, for instance {"facebook": {"lag": (0, 0), "ports": [9101]}}.
@@ -270,8 +265,8 @@ async def run_sandbox(
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     if until_eof:
         asyncio.get_running_loop().add_reader(0, _read_on, stop)
-    emulators = [make_emulator(name, **(options or {}).get(name, {})) for name in names]
-    async with Sandbox(emulators, control_port=control_port) as sandbox:
+    chosen = [make_emulator(name, **(options or {}).get(name, {})) for name in names or emulators()]
+    async with Sandbox(chosen, control_port=control_port) as sandbox:
         if ready is not None:
             ready(sandbox)
         await stop.wait()

@@ -52,6 +52,7 @@ class WebhookEmulator(HttpEmulator):
 
     @override
     def routes(self) -> Iterator[Route]:
+        yield Route("POST", "/{path:.*}", "delete", self._event, writes=True, fits=_retracts)
         yield Route("POST", "/{path:.*}", "publish", self._event, writes=True)
         yield Route("HEAD", "/{path:.*}", "probe", self._probe)
 
@@ -121,6 +122,11 @@ class WebhookEmulator(HttpEmulator):
             hmac.compare_digest(_signature(secret, content), one.encode()) for secret in self.secrets for one in given
         ):
             raise _refused(403, "no signature fits")
+
+
+def _retracts(request: web.Request) -> bool:
+    """As far as its id tells, which is Loa's own habit."""
+    return request.headers.get("webhook-id", "").endswith("-retracted")
 
 
 def _signature(secret: str, content: bytes) -> bytes:

@@ -14,6 +14,7 @@ What its platform does otherwise goes into `otherwise`, with the reason beside i
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -22,13 +23,14 @@ from typing import Any, ClassVar
 import aiohttp
 import pytest
 
+from adapters.emulators.base import Emulator
 from adapters.emulators.faults import CONNECTION, Kind
-from adapters.emulators.http import HttpEmulator
-from broker.contract import GateClosed
-from broker.model import StepClass, Verb
+from broker.contract import GateClosed, TextLimit
+from broker.model import Post, StepClass, Verb
 from broker.outcome import (
     Absent,
     Denied,
+    Fault,
     Finding,
     Hidden,
     Live,
@@ -42,7 +44,11 @@ from broker.outcome import (
     Unfinished,
 )
 from tests.contract.bench import IMPATIENCE, LATER, OTHER, POST, Bench, Copy, LeaseGate
+from tests.contract.certificates import Certificate
 from tests.contract.media_host import MediaHost
+
+COUNTED = ("a", "ễ", "e\u0302\u0303", "中", "𝔞", "🌀", "👩‍👩‍👧", "🇻🇳", "#️⃣")
+"""Letters that are one by some counts and many by others: code points, UTF-16 units, graphemes, bytes, emoji bytes."""
 
 ALIKE = frozenset({Kind.STORED_THEN_STALL, Kind.RUN_LATER})
 """What differs from `STALL` only in what is published; left out where nothing is."""
@@ -84,13 +90,22 @@ EXPECTED: Mapping[Kind, Expected] = {
 """For a step of which something public may come; where nothing can, `Uncertain` is `Unavailable`, without a copy."""
 
 
+def numbered(number: int) -> Post:
+    """An announcement of its own."""
+    reference = f"TVD-CRASH{number}"
+    short_link = f"https://tin.example/l/{reference}"
+    return replace(
+        POST, announcement_id=f"{POST.announcement_id[:-1]}{number}", reference=reference, short_link=short_link
+    )
+
+
 class AdapterSuite:
     """What every adapter must do."""
 
     provokes: ClassVar[frozenset[Kind]] = frozenset(EXPECTED)
     """The faults this part of the suite sets."""
     adapter: ClassVar[Any]
-    emulator: ClassVar[type[HttpEmulator]]
+    emulator: ClassVar[type[Emulator]]
     settings: ClassVar[Mapping[str, object]]
     steps: ClassVar[Mapping[str, str]]
     """Step of the profile -> the emulator's name for the call, in order; the last one makes the post public."""
@@ -98,6 +113,8 @@ class AdapterSuite:
     """Arguments of the emulator beside `lag`."""
     otherwise: ClassVar[Mapping[Kind, Expected]] = {}
     """Where this platform differs from `EXPECTED`."""
+    at: ClassVar[Mapping[Kind, str]] = {}
+    """Faults that this platform has at another call of a publish than the one that is tried."""
     exempt: ClassVar[Mapping[Kind, str]] = {}
     """Faults that this platform cannot have, each with the reason."""
     done: ClassVar[type[Finding]] = Live
@@ -106,6 +123,9 @@ class AdapterSuite:
     """Whether a good publish puts a copy before readers; not where a person does that."""
     has_address: ClassVar[bool] = True
     """Whether a public copy has an address that readers can open."""
+    no_limit: ClassVar[str | None] = None
+    """Why no text is too long for this platform."""
+    tls_fault: ClassVar[Fault] = Fault.TLS
     secrets: ClassVar[tuple[str, ...]] = ("token", "app_secret", "secret", "password")
 
     @classmethod
@@ -130,7 +150,7 @@ class AdapterSuite:
             "call_fault": calls,
             "plain_fault": [kind for kind in calls if kind not in ALIKE],
             "doubtful_fault": [kind for kind in calls if self.expected(kind).answer is Uncertain],
-            "sure_fault": [kind for kind in calls if self.expected(kind).answer is not Uncertain],
+            "sure_fault": [kind for kind in calls if self.expected(kind).answer not in (Uncertain, self.done)],
         }
         for name in wanted.keys() & set(metafunc.fixturenames):
             metafunc.parametrize(name, wanted[name], ids=str)
@@ -141,6 +161,17 @@ class AdapterSuite:
     async def bench(self, host: MediaHost) -> AsyncIterator[Bench]:
         async with self.emulator(lag=(0, 0), **self.options) as emulator, aiohttp.ClientSession() as session:
             yield Bench(self.adapter, self.settings, self.public_step(), emulator, session, self.done, host)
+
+    @pytest.fixture
+    async def impostor(self, certificate: Certificate) -> AsyncIterator[str]:
+        """The address of a server whose certificate nobody trusts."""
+
+        async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.close()
+
+        server = await asyncio.start_server(converse, "127.0.0.1", ssl=certificate.for_server())
+        async with server:
+            yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
     # -- the profile
 
@@ -169,9 +200,22 @@ class AdapterSuite:
             assert limit is None or composed.length <= limit.limit
             assert bool(composed.cut) == (len(body) > 100 and limit is not None)
 
-    async def test_the_platform_takes_the_longest_text(self, bench):
-        await bench.live(replace(POST, body="Nước dâng nhanh ở hạ lưu. 🌀 " * 900))
+    @pytest.mark.parametrize("letters", COUNTED, ids=ascii)
+    async def test_the_platform_takes_the_longest_text_by_its_own_count(self, bench, letters):
+        copy = await bench.live(replace(POST, headline=letters * 400, body=f"{letters * 9} " * 1200))
         assert bench.copies() == self.is_public
+        assert copy.composed.length <= (bench.adapter.profile.text or TextLimit(sys.maxsize)).limit
+
+    async def test_a_text_that_is_too_long_after_all_is_the_contents_fault(self, bench):
+        """The platform counts otherwise than we think: nothing is published, and nobody is blamed but the text."""
+        if self.no_limit:
+            assert bench.adapter.profile.text is None
+            return
+        copy, more = bench.copy(), "a" * 70_000
+        parts = {name: f"{text} {more}" for name, text in copy.composed.parts.items()}
+        copy.composed = replace(copy.composed, text=f"{copy.composed.text} {more}", parts=parts)
+        assert isinstance(await copy.publish_to_the_end(bench.adapter), Rejected)
+        assert not bench.log.taken
 
     # -- publishing
 
@@ -180,6 +224,28 @@ class AdapterSuite:
         [post] = bench.log.copies(POST.reference)
         assert (post.id, post.text, post.is_up) == (copy.platform_id or copy.handle, copy.composed.text, True)
         assert bool(copy.url) == self.has_address
+
+    async def test_a_wrong_certificate_stops_everything(self, bench, impostor):
+        """Somebody else answers for the platform: no byte of ours leaves, and it speaks about the host alone."""
+        adapter = bench.new_adapter(base_url=impostor)
+        for outcome in (await bench.copy().publish(adapter), await adapter.probe()):
+            assert isinstance(outcome, Unavailable)
+            assert outcome.fault is self.tls_fault
+        assert not bench.log.requests
+
+    @pytest.mark.parametrize("durable", [False, True], ids=["before", "after"])
+    async def test_a_crash_around_any_step_makes_no_second_copy(self, bench, durable):
+        """The process ends right before or after each handle is durable, and last before the outcome is."""
+        for kept in range(1, 10):
+            post = numbered(kept)
+            copy = bench.copy(post)
+            came_so_far = await copy.crash_at(kept, durable=durable, adapter=bench.new_adapter())
+            found = await copy.take_up(bench.new_adapter())
+            assert found is None or isinstance(found, self.done)
+            assert bench.copies(post) == self.is_public or (found is None and not bench.copies(post))
+            if not came_so_far:
+                return
+        pytest.fail("a publish of ten steps")
 
     async def test_a_connection_fault_is_told_apart(self, bench, connection_fault):
         first = next(iter(self.steps))
@@ -190,9 +256,8 @@ class AdapterSuite:
         await self._check(bench, outcome, copies=0)
 
     async def test_a_fault_in_a_step_is_told_apart(self, bench, step, call_fault):
-        await bench.emulator.fail(
-            call_fault, step=self.steps[step], after=LATER if call_fault is Kind.RUN_LATER else None
-        )
+        at = self.at.get(call_fault, self.steps[step])
+        await bench.emulator.fail(call_fault, step=at, after=LATER if call_fault is Kind.RUN_LATER else None)
         expected, copy = self.expected(call_fault), bench.copy()
         outcome = await copy.publish_to_the_end(bench.against(call_fault))
         if expected.answer is Uncertain and self.is_invisible(bench, step):
@@ -217,7 +282,7 @@ class AdapterSuite:
             assert timedelta(seconds=1) <= outcome.retry_after <= timedelta(hours=24)
 
     async def test_what_was_certainly_not_published_is_published_by_the_next_attempt(self, bench, step, sure_fault):
-        await bench.emulator.fail(sure_fault, step=self.steps[step], times=1)
+        await bench.emulator.fail(sure_fault, step=self.at.get(sure_fault, self.steps[step]), times=1)
         copy = bench.copy()
         assert not isinstance(await copy.publish_to_the_end(bench.adapter), Live | Uncertain)
         await bench.emulator.heal()
@@ -347,20 +412,14 @@ class ReadsBack(AdapterSuite):
         bench.emulator.remove_post(copy.platform_id)
         assert isinstance(await bench.settle(copy), Absent)
 
+    # -- the list, which is asked for copies even where an id is known
 
-class Lists(ReadsBack):
-    """For steps of class B by list: the whole window is read, and copies are counted."""
-
-    async def test_the_step_that_makes_it_public_is_by_list(self, bench):
-        assert bench.adapter.profile.steps[-1].after_uncertain is StepClass.LIST
-
-    async def test_a_copy_behind_many_posts_is_found(self, bench):
+    async def test_a_copy_behind_many_posts_is_found_in_the_list(self, bench):
         copy = await bench.lost()
         [account] = {post.author for post in bench.log.posts}
         for number in range(250):
             bench.emulator.plant_post(f"1098_{number:05}", f"Tin {number}", author=account)
-        found = await bench.settle(copy)
-        assert isinstance(found, Live)
+        assert isinstance(await bench.new_adapter().find(copy.job(count=True)), Live)
 
     async def test_copies_are_counted_oldest_first(self, bench):
         first = await bench.lost()
@@ -376,9 +435,16 @@ class Lists(ReadsBack):
         neighbour = await bench.live(OTHER)
         copy = await bench.lost(kind=Kind.RESET_BEFORE)
         for wanted, seen in ((neighbour.platform_id, True), ("1098_404", False), (None, None)):
-            found = await bench.adapter.find(copy.job(neighbour=wanted))
+            found = await bench.adapter.find(copy.job(neighbour=wanted, count=True))
             assert isinstance(found, NotSeen)
             assert found.neighbour is seen
+
+
+class Lists(ReadsBack):
+    """For steps of class B by list."""
+
+    async def test_the_step_that_makes_it_public_is_by_list(self, bench):
+        assert bench.adapter.profile.steps[-1].after_uncertain is StepClass.LIST
 
 
 class Handles(ReadsBack):

@@ -10,12 +10,12 @@ from typing import Any
 
 import aiohttp
 
+from adapters.emulators.base import Emulator
 from adapters.emulators.faults import Kind
-from adapters.emulators.http import HttpEmulator
 from broker.clock import SystemClock
 from broker.contract import Adapter, GateClosed, Job, Refresh, TokenPair, Tools
-from broker.model import Composed, Post, Verb
-from broker.outcome import Absent, Finding, Live, Outcome, Pending, Uncertain, Unfinished
+from broker.model import Composed, Post, StepClass, Verb
+from broker.outcome import Absent, Finding, Live, NotSeen, Outcome, Pending, Uncertain, Unfinished
 from tests.contract.media_host import MediaHost
 
 SLOW = frozenset({Kind.BLACK_HOLE, Kind.STALL, Kind.STORED_THEN_STALL, Kind.RUN_LATER, Kind.SLOW_DRIP})
@@ -51,6 +51,10 @@ class LeaseGate:
         if not self.is_open:
             raise GateClosed("the lease is over")
         self.passed = True
+
+
+class Crashed(Exception):
+    """The process ends here; nothing that the adapter does afterwards happened."""
 
 
 class MemoryVault:
@@ -91,10 +95,18 @@ class Copy:
     first_sent_at: datetime | None = None
     platform_id: str | None = None
     url: str | None = None
+    crash: tuple[int, bool] | None = None
+    """The process ends at this call of `keep`, counted from 1: True: once the handle is durable, False: before."""
+    kept: int = 0
 
     def job(self, *, gate: LeaseGate | None = None, **rest: Any) -> Job:
         async def keep(handle: str) -> None:
+            self.kept += 1
+            if self.crash == (self.kept, False):
+                raise Crashed
             self.handle, self.step = handle, self.step + 1
+            if self.crash == (self.kept, True):
+                raise Crashed
 
         return Job(
             announcement_id=self.post.announcement_id,
@@ -130,6 +142,31 @@ class Copy:
             case _:
                 pass
         return outcome
+
+    async def crash_at(self, kept: int, *, durable: bool, adapter: Adapter) -> bool:
+        """One attempt in a process that ends there; whether it came that far. Its outcome, if any, is lost with it."""
+        self.crash, started_at = (kept, durable), datetime.now(UTC)
+        try:
+            await adapter.publish(self.job())
+        except Crashed:
+            return True
+        finally:
+            self.crash, self.first_sent_at = None, started_at
+            self.attempt += 1
+        return False
+
+    async def take_up(self, adapter: Adapter) -> Finding | None:
+        """What another process makes of it, as the engine does; None: nobody can be asked, and nothing is repeated."""
+        kind = adapter.profile.step_class(self.step)
+        if kind is StepClass.NOTHING:
+            return None
+        if kind in (StepClass.HANDLE, StepClass.LIST):
+            found = await adapter.find(self.job())
+            if isinstance(found, Live):
+                return found
+            if isinstance(found, Absent | NotSeen):  # the latter once `settle_for` is over
+                self.handle, self.step = None, 0
+        return await self.publish_to_the_end(adapter)
 
     async def publish_to_the_end(self, adapter: Adapter) -> Finding:
         """Attempts until nothing is left to do; a platform that takes its time is asked again after it."""
@@ -167,7 +204,7 @@ class Bench:
         adapter: type[Adapter],
         settings: Mapping[str, object],
         public_step: str,
-        emulator: HttpEmulator,
+        emulator: Emulator,
         session: aiohttp.ClientSession,
         done: type[Finding] = Live,
         host: MediaHost | None = None,

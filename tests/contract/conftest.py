@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.certificates import Certificate, make_certificate
 from tests.contract.media_host import MediaHost, media_host
 
 pytest.register_assert_rewrite("tests.contract.store_suite")
@@ -15,3 +16,8 @@ async def host(tmp_path: Path) -> AsyncIterator[MediaHost]:
     """A media folder that platforms can fetch from."""
     async with media_host(tmp_path / "media") as host:
         yield host
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return make_certificate(tmp_path_factory.mktemp("tls"))

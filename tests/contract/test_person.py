@@ -38,6 +38,7 @@ class TestPerson(AdapterSuite):
     secrets: ClassVar = ()
     done = Pending
     is_public = False
+    tls_fault = Fault.WAY
     exempt: ClassVar = {
         Kind.ERROR_IN_200: "a hook's answer is its status",
         Kind.EXPIRED: "a hook's address has no end",

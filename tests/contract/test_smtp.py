@@ -10,6 +10,7 @@ from datetime import timedelta
 from email import message_from_bytes, message_from_string
 from email.message import EmailMessage
 from email.policy import default
+from typing import ClassVar
 
 import aiohttp
 import pytest
@@ -22,12 +23,15 @@ from pydantic import ValidationError
 
 from adapters._mail import SmtpSettings, encode, message_id
 from adapters._replies import Phase, Reply, classify
+from adapters.emulators.faults import Kind
 from adapters.emulators.smtp import SmtpEmulator
 from adapters.smtp import SmtpAdapter
 from broker.contract import GateClosed
 from broker.model import StepClass, Verb
 from broker.outcome import Denied, Fault, Live, Rejected, Throttled, Unavailable, Uncertain
-from tests.contract.certificates import Certificate, make_certificate
+from tests.contract.adapter_suite import Expected, Rehearses
+from tests.contract.bench import POST as STORM
+from tests.contract.certificates import Certificate
 from tests.contract.desk import POST, REFERENCE, DeskGate, job_for, tools
 
 PASSWORD = "mật-khẩu"
@@ -37,9 +41,66 @@ MESSAGE_ID = f"<{POST.announcement_id}-partner@tin.example>"
 Make = Callable[..., SmtpAdapter]
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return make_certificate(tmp_path_factory.mktemp("tls"))
+NO_HTTP = "SMTP answers by reply codes: its wrong answers are in the tables below"
+
+
+class TestSmtp(Rehearses):
+    adapter = SmtpAdapter
+    emulator = SmtpEmulator
+    options: ClassVar = {"users": {"tin": PASSWORD}}
+    settings: ClassVar = {
+        "host": "127.0.0.1",
+        "tls": "none",
+        "username": "tin",
+        "password": PASSWORD,
+        "sender": "desk@tin.example",
+        "recipients": RECIPIENTS,
+    }
+    steps: ClassVar = {"send": "publish"}
+    has_address = False
+    no_limit = "mail has no limit but its size, which the server tells: `5.3.4` is Rejected"
+    exempt: ClassVar = {
+        **dict.fromkeys((Kind.HTML_500, Kind.HTML_503, Kind.GARBAGE_200, Kind.EMPTY_200), NO_HTTP),
+        **dict.fromkeys((Kind.TRUNCATED_JSON, Kind.ERROR_IN_200), NO_HTTP),
+        Kind.RUN_LATER: "mail taken and never answered is stored_then_stall",
+        Kind.EXPIRED: "a password has no end",
+        Kind.REVOKED: "a password that was taken back is a wrong one: logged_out",
+    }
+    otherwise: ClassVar = dict.fromkeys((Kind.BLACK_HOLE, Kind.TLS_RESET, Kind.SERVER_ERROR), Expected(Unavailable))
+    """Without the server's greeting nothing of ours leaves, and 451 says that the mail was not taken."""
+    at: ClassVar = {Kind.LOGGED_OUT: "auth", Kind.NO_PERMISSION: "mail", Kind.SUSPENDED: "connect"}
+
+    async def test_a_post_is_published_once_and_word_for_word(self, bench):
+        copy = await bench.live()
+        [mail] = bench.log.copies(STORM.reference)
+        assert mail.text.split() == [*copy.composed.parts["subject"].split(), *copy.composed.text.split()]
+
+    async def test_a_wrong_certificate_stops_everything(self, bench, impostor):
+        adapter = bench.new_adapter(base_url=impostor.replace("https", "smtp"), tls="implicit")
+        for outcome in (await bench.copy().publish(adapter), await adapter.probe()):
+            assert isinstance(outcome, Unavailable)
+            assert outcome.fault is Fault.TLS
+
+    @pytest.mark.parametrize("kind", [Kind.REFUSED, Kind.STALL, Kind.THROTTLED, Kind.LOGGED_OUT, Kind.SUSPENDED])
+    async def test_a_probe_tells_what_is_wrong(self, bench, kind):
+        """As far as the login, which is as far as a probe goes."""
+        await bench.emulator.fail(kind)
+        outcome = await bench.against(kind).probe()
+        assert isinstance(outcome, self.expected(kind).answer if kind in (*self.at, Kind.THROTTLED) else Unavailable)
+        assert not bench.log.taken
+
+    async def test_a_rehearsal_shows_readers_nothing(self, bench):
+        assert isinstance(await bench.adapter.rehearse(), Live)
+        assert bench.log.asked("rcpt")
+        assert not bench.log.taken
+
+    @pytest.mark.parametrize(
+        "kind", [Kind.STALL, Kind.SERVER_ERROR, Kind.THROTTLED, Kind.LOGGED_OUT, Kind.NO_PERMISSION]
+    )
+    async def test_a_rehearsal_finds_what_would_stop_a_post(self, bench, kind):
+        await bench.emulator.fail(kind, step=self.at.get(kind, "rcpt"))
+        assert not isinstance(await bench.against(kind).rehearse(), Live)
+        assert not bench.log.taken
 
 
 @pytest.fixture

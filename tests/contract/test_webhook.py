@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from typing import ClassVar
 
 import aiohttp
 import pytest
@@ -23,11 +24,14 @@ from standardwebhooks import Webhook
 
 from adapters._guard import AddressRefused, PublicResolver, is_public
 from adapters._signing import signed, signing_keys
+from adapters.emulators.faults import CONNECTION, Kind
 from adapters.emulators.webhook import WebhookEmulator
 from adapters.webhook import WebhookAdapter, WebhookSettings
 from broker.contract import GateClosed
 from broker.model import StepClass, Verb
 from broker.outcome import Absent, Denied, Fault, Live, Rejected, Throttled, Unavailable, Uncertain
+from tests.contract.adapter_suite import Deletes, Expected, Keyed, Rehearses
+from tests.contract.bench import POST as STORM
 from tests.contract.certificates import make_certificate
 from tests.contract.desk import POST, REFERENCE, DeskClock, DeskGate, job_for, tools
 
@@ -36,6 +40,61 @@ NEW, OLD, WRONG = ("whsec_" + base64.b64encode(bytes([n]) * 32).decode() for n i
 EVENT_ID = f"{POST.announcement_id}-partner"
 
 Make = Callable[..., WebhookAdapter]
+
+
+TAKEN_AT_ITS_WORD = (Kind.GARBAGE_200, Kind.EMPTY_200)
+
+
+class TestWebhook(Keyed, Deletes, Rehearses):
+    adapter = WebhookAdapter
+    emulator = WebhookEmulator
+    options: ClassVar = {"secrets": [NEW]}
+    settings: ClassVar = {"url": "https://partner.example/hooks/loa", "secret": NEW, "allow_private": True}
+    steps: ClassVar = {"post": "publish"}
+    has_address = False
+    no_limit = "a consumer that takes no long text says so by its status"
+    exempt: ClassVar = {
+        Kind.ERROR_IN_200: "a consumer's answer is its status",
+        Kind.EXPIRED: "a secret has no end",
+        Kind.REVOKED: "a secret that was taken back is a wrong one: logged_out",
+    }
+    otherwise: ClassVar = {
+        # A 2xx is taken at its word, as the specification has it.
+        **dict.fromkeys(TAKEN_AT_ITS_WORD, Expected(Live)),
+        Kind.TRUNCATED_JSON: Expected(Live, copies=1),
+    }
+
+    async def test_a_post_is_published_once_and_word_for_word(self, bench):
+        copy = await bench.live()
+        [event] = bench.log.copies(STORM.reference)
+        assert event.id == copy.platform_id
+        assert (
+            json.dumps(event.extra["event"], ensure_ascii=False, separators=(",", ":")) == copy.composed.parts["body"]
+        )
+
+    async def test_a_probe_tells_what_is_wrong(self, bench, connection_fault):
+        """It carries no signature, so it tells no more than that something answers there."""
+        await bench.emulator.fail(connection_fault)
+        assert isinstance(await bench.against(connection_fault).probe(), Unavailable)
+
+    async def test_a_delete_that_fails_proves_nothing(self, bench, any_fault):
+        if self.expected(any_fault).answer is Live:  # taken at its word
+            return
+        copy = await bench.live()
+        await bench.emulator.fail(any_fault, **({} if any_fault in CONNECTION else {"step": "delete"}))
+        assert not isinstance(await bench.against(any_fault).delete(copy.job()), Absent)
+
+    async def test_a_delete_that_changed_nothing_is_seen(self, bench):
+        """It cannot be: what a consumer shows is its own affair. So its word is asked for, under the event's key."""
+        copy = await bench.live()
+        assert await bench.adapter.delete(copy.job()) == Absent()
+        assert [post.removed_by for post in bench.log.posts] == ["owner"]
+
+    async def test_a_rehearsal_finds_what_would_stop_a_post(self, bench, plain_fault):
+        await bench.emulator.fail(plain_fault, step="publish")
+        outcome = await bench.against(plain_fault).rehearse()
+        assert isinstance(outcome, Live) == (self.expected(plain_fault).answer is Live)
+        assert not bench.log.posts
 
 
 @pytest.fixture
