@@ -10,6 +10,8 @@ import pytest
 from hypothesis import settings
 
 SLOW_FOLDERS = frozenset({"acceptance", "faults", "simulation"})
+PATIENCE_S = 300
+"""They wait for real processes, on whatever machine there is."""
 TESTS = Path(__file__).parent
 
 # Some hundred processes are started: where images forbid it, each would compile all of Loa anew.
@@ -30,3 +32,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
         if folder in SLOW_FOLDERS and item.get_closest_marker("quick") is None:
             item.add_marker(pytest.mark.faults)
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(PATIENCE_S))

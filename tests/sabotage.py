@@ -52,7 +52,7 @@ TABLE = (
     Sabotage(
         "naive_clock",
         "the broker's clock ignores jumps of the wall clock",
-        "tests/acceptance/test_clock.py::test_a_wall_clock_that_jumps_changes_nothing",
+        "tests/acceptance/test_clock.py::test_a_broker_that_follows_the_wall_clock_waits_for_an_hour",
     ),
     Sabotage(
         "synchronous_off",

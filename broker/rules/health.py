@@ -185,9 +185,9 @@ def observe(health: ChannelHealth, seen: Evidence, profile: Profile, now: dateti
         health = replace(health, probed_at=now, probes=health.probes + 1)
     match seen.verdict:
         case Verdict.UP if seen.by_post:
-            return _close(health, now)
+            return _close(health, profile, now)
         case Verdict.UP:
-            return _probe_passed(health, now)
+            return _probe_passed(health, profile, now)
         case Verdict.OUTAGE:
             return _failed(health, seen, profile, now)
         case Verdict.DENIED:
@@ -200,20 +200,36 @@ def observe(health: ChannelHealth, seen: Evidence, profile: Profile, now: dateti
             return health
 
 
-def _close(health: ChannelHealth, now: datetime) -> ChannelHealth:
+def _close(health: ChannelHealth, profile: Profile, now: datetime) -> ChannelHealth:
+    if _comes_and_goes(health, _unit(profile), now):
+        return replace(
+            health, up_at=now, failures=0, post_failures=0, probe_failing=False, denied=False, refused=(), trials=0,
+            breaker=Breaker.HALF_OPEN,
+        )  # fmt: skip
     was_open = health.breaker is not Breaker.CLOSED
     return ChannelHealth(
         answered_at=now, up_at=now, probed_at=health.probed_at, recovered_at=now if was_open else health.recovered_at
     )
 
 
-def _probe_passed(health: ChannelHealth, now: datetime) -> ChannelHealth:
+def _comes_and_goes(health: ChannelHealth, unit: timedelta, now: datetime) -> bool:
+    """It opened right after a recovery, and not long ago: it stays open for a while, and only lets one post try."""
+    opened, recovered = health.opened_at, health.recovered_at
+    return bool(opened and recovered and opened - recovered < unit and now - opened < unit)
+
+
+def _unit(profile: Profile) -> timedelta:
+    """A minute, or less for channels that are probed more often (demos, tests)."""
+    return min(profile.probe_every, LAST_PROBE)
+
+
+def _probe_passed(health: ChannelHealth, profile: Profile, now: datetime) -> ChannelHealth:
     """A passing probe undoes no failed post: it closes what probes opened, else it only lets one post try."""
     up = replace(health, up_at=now, failures=0, probe_failing=False)
     if health.breaker is Breaker.CLOSED:
         return replace(up, failing_since=None) if not health.post_failures else up
     if not _opened_by_posts(health):
-        return replace(_close(up, now), post_failures=health.post_failures)
+        return replace(_close(up, profile, now), post_failures=health.post_failures)
     return replace(up, breaker=Breaker.HALF_OPEN) if health.probe_failing else up
 
 
@@ -243,8 +259,9 @@ def _opened(health: ChannelHealth, seen: Evidence, profile: Profile, now: dateti
     newly = not is_open(health)
     tried = seen.by_post and may_try(health, now)
     trials = health.trials + tried
-    unit = min(profile.probe_every, LAST_PROBE)
-    trial_at = now + unit * TRIAL_AFTER[min(trials, len(TRIAL_AFTER) - 1)] if newly or tried else health.trial_at
+    trial_at = (
+        now + _unit(profile) * TRIAL_AFTER[min(trials, len(TRIAL_AFTER) - 1)] if newly or tried else health.trial_at
+    )
     return replace(
         health,
         breaker=Breaker.OPEN,

@@ -34,11 +34,11 @@ PUBLISHES: Mapping[str, bytes] = {
 WAYS: Mapping[str, tuple[Kind, float]] = {
     "lost, and silence": (Kind.LOSE_ANSWER, 0.0),
     "lost, then reset": (Kind.LOSE_ANSWER, 0.05),
-    "run later": (Kind.RUN_LATER, 0.9),
+    "run later": (Kind.RUN_LATER, 2.0),
 }
-"""With a total timeout of 600 ms the last one is processed after we gave up, and before `settle_for` is over."""
-TIMES = {"total_timeout": "600ms", "first_look": "150ms", "settle_for": "2s", "look_back": "1h"}
-SETTLES_WITHIN = 25.0
+"""With a total timeout of 1.5 s the last one is processed after we gave up, and before `settle_for` is over."""
+TIMES = {"total_timeout": "1500ms", "first_look": "150ms", "settle_for": "5s", "look_back": "1h"}
+SETTLES_WITHIN = 60.0
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from tests.acceptance.verdict import Verdict
 
 IN_RECOVERY = (Point.RUN_BEGUN, Point.CLAIM_DURABLE, Point.CLAIM_ADOPTED, Point.DECISION_DURABLE, Point.OUTCOME_KNOWN)
 """Where a life that has something to recover is likely to come by before anything new happens."""
-DIES_WITHIN = 5.0
+DIES_WITHIN = 8.0
 AFTER_A_STOP = frozenset({Point.DRAIN_BEGUN, Point.DRAIN_DONE})
 AFTER_A_WORD = frozenset({Point.INBOX_DURABLE, Point.INBOX_TAKEN, Point.INBOX_SETTLED})
 PASSES = dict.fromkeys((*AFTER_A_STOP, *AFTER_A_WORD, Point.RUN_BEGUN, Point.CLAIM_DURABLE, Point.CLAIM_ADOPTED), 1)

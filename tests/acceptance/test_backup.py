@@ -60,7 +60,6 @@ async def rigs(tmp_path: Path):
         yield first, second
 
 
-@pytest.mark.timeout(120)
 async def test_a_restored_broker_repeats_nothing_while_the_first_one_runs_on(rigs, tmp_path: Path) -> None:
     first, second = rigs
     backup = tmp_path / "backup.db"

@@ -10,7 +10,7 @@ import pytest
 
 from broker.engine.switches import Point
 from tests.acceptance.campaign import Death, Report, at_random, killed, named, twice
-from tests.acceptance.rig import Rig
+from tests.acceptance.rig import PATIENCE_S, Rig
 
 SEED = 20261122
 
@@ -48,7 +48,7 @@ async def test_accepted_means_durable(rig: Rig, sabotage: str) -> None:
     rig.environment["LOA_SLOW_COMMIT"] = "0.3"
     await rig.start(sabotage=sabotage)
     first = rig.submit()[0]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         await first.accepted.wait()
     await rig.end()
     rig.environment.clear()

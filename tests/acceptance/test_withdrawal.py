@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from broker.engine.switches import Point
-from tests.acceptance.rig import Rig, Submission
+from tests.acceptance.rig import PATIENCE_S, Rig, Submission
 
 META = ("facebook", "threads")
 
 
 async def parked(rig: Rig, one: Submission) -> dict[str, Any]:
     """Waits until Meta's channels owe a copy and all others show it."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             report = await rig.report(one)
             assert report is not None
@@ -43,7 +43,7 @@ async def test_no_late_copy_follows_a_withdrawal(rig: Rig, dies_at: Point | None
     await parked(rig, one)
     rig.take_back(one)
     if dies_at is not None:
-        assert await rig.died(10)
+        assert await rig.died(PATIENCE_S)
         await rig.start(wait=False)
     await asyncio.sleep(1)  # what is tested: the time from a withdrawal to the return
     for name in META:
@@ -62,4 +62,4 @@ async def back(rig: Rig) -> None:
     [later] = rig.submit()
     await rig.accepted()
     for name in META:
-        await rig.control.until(name, lambda log: any(later.token in post.text for post in log.posts), 20)
+        await rig.control.until(name, lambda log: any(later.token in post.text for post in log.posts), PATIENCE_S)

@@ -38,6 +38,8 @@ class Verdict:
     """Second copies on channels by list that were reported."""
     unconfirmed: int = 0
     """On channels that cannot be asked: one for each attempt that a crash or a lost answer hit."""
+    given_up: list[str] = field(default_factory=list)
+    """Late copies nobody wants any more, and the status says so: a slow platform was taken for one that is down."""
     left_open: list[str] = field(default_factory=list)
     """On channels by list: repeats used up, a person is asked."""
 
@@ -46,7 +48,7 @@ class Verdict:
         return [*self.lost, *self.duplicates, *self.untrue, *self.after_withdrawal, *self.refused]
 
     def figures(self) -> dict[str, int]:
-        lists = ("lost", "duplicates", "untrue", "after_withdrawal", "refused", "left_open")
+        lists = ("lost", "duplicates", "untrue", "after_withdrawal", "refused", "given_up", "left_open")
         counts = {name: len(getattr(self, name)) for name in lists}
         plain = ("announcements", "deliveries", "reported", "unconfirmed")
         return {name: getattr(self, name) for name in plain} | counts
@@ -104,7 +106,9 @@ def _judge_one(
         verdict.untrue.append(f"{where}: live, and there is no copy; {taken}; {delivery['platform_id']}: {course}")
     if state in ("failed", "expired", "skipped") and copies:
         verdict.untrue.append(f"{where}: {state}, and there is a copy")
-    if channel in LISTED and state == "unconfirmed":
+    if state == "skipped" and "newest five" in (delivery["reason"] or {}).get("en", ""):
+        verdict.given_up.append(where)
+    elif channel in LISTED and state == "unconfirmed":
         verdict.left_open.append(f"{where}: {len(copies)} copies after {[e['kind'] for e in told]}")
     elif state != "live" and not (channel in BLIND and state == "unconfirmed"):
         verdict.lost.append(f"{where}: {state} ({(delivery['reason'] or {}).get('en')})")

@@ -31,7 +31,6 @@ def test_two_thousand_seeds_find_nothing() -> None:
     assert KINDS - total.faults.keys() == set()
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_safety_that_is_taken_away_is_seen(case: Case) -> None:
     """And the same worlds are sound with it."""

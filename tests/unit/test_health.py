@@ -156,6 +156,19 @@ def test_what_probes_opened_a_probe_closes():
     assert (health.breaker, health.recovered_at) == (Breaker.CLOSED, at(30))
 
 
+@pytest.mark.parametrize("verb", [Verb.PROBE, Verb.PUBLISH])
+def test_a_channel_that_comes_and_goes_stays_down_for_a_minute_and_lets_one_post_try(verb: Verb):
+    back = probed(NEW, (0, REFUSED), (1, REFUSED), (30, UP))
+    again = probed(back, (35, REFUSED), (36, REFUSED))
+    for seconds in (40, 95):
+        held = after(again, (seconds, verb, UP))
+        assert held.breaker is Breaker.HALF_OPEN
+        assert may_try(held, at(seconds))
+        assert after(held, (seconds + 1, verb, REFUSED)).breaker is Breaker.OPEN
+    assert not is_open(after(again, (97, verb, UP)))
+    assert not is_open(after(probed(back, (95, REFUSED), (96, REFUSED)), (100, verb, UP)))
+
+
 def test_what_probes_opened_a_probe_closes_even_after_one_failed_or_refused_post():
     for before in (posted((0, ERROR_500)), posted((0, Rejected("368")))):
         assert not is_open(probed(before, (3600, REFUSED), (3601, REFUSED), (3700, UP)))
