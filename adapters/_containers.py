@@ -40,6 +40,10 @@ NOT_READY = frozenset({"24/2207008", "24/2207006", "24/4279009", "9007/2207027"}
 """Not ready, unknown, expired or published already: the container says which."""
 
 
+TEXT_ALONE = "~text"
+"""Marks a container that was made without the pictures and videos that were to be shown."""
+
+
 def handle_of(container: str, made_at: datetime) -> str:
     """A container's id with its time of making, which the platform does not tell."""
     return f"{container}@{made_at.timestamp():.0f}"
@@ -191,7 +195,7 @@ def failure(code: str, words: str) -> Finding:
 
 
 def _container(handle: str) -> str:
-    return handle.partition("@")[0]
+    return handle.partition("@")[0].removesuffix(TEXT_ALONE)
 
 
 def _made_at(handle: str) -> datetime:

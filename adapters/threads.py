@@ -1,4 +1,4 @@
-"""Text posts of one Threads account, in two steps: a container that nobody sees, then its publication.
+"""Posts of one Threads account, in two steps: a container that nobody sees, then its publication.
 
 Source: Meta's pages on Threads posts, deletes and long-lived tokens (v1.0), read 2026-11-22. A container is published
 at most once and tells its own status, so its id, stored before the second step, decides what an answer left open.
@@ -9,46 +9,30 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import AwareDatetime, Field
 
-from adapters._graph import GONE, Graph, GraphSettings, Refusal, harmless
+from adapters._containers import TEXT_ALONE, ContainerAdapter
+from adapters._graph import Graph, GraphSettings, Refusal, harmless
 from adapters._meta_accounts import ThreadsConnector, long_token
-from adapters._readback import Listed, Page, search, window
-from broker.contract import AdapterBase, Gate, Job, Profile, Step, TextLimit, TokenPair, Tools, Unit
+from adapters._readback import Listed
+from broker.contract import Gate, Job, MediaFile, MediaNeeds, Profile, Step, TextLimit, TokenPair, Tools, Unit
 from broker.model import Composed, Post, StepClass, Verb
-from broker.outcome import (
-    Absent,
-    Fault,
-    Finding,
-    Hidden,
-    Live,
-    NotSeen,
-    Outcome,
-    Pending,
-    Rejected,
-    Seen,
-    Throttled,
-    Unavailable,
-    Uncertain,
-    Unfinished,
-)
+from broker.outcome import Absent, Fault, Finding, Live, Outcome, Rejected, Unavailable
+from broker.rules.media import chosen
 from broker.rules.text import compose_text
 
 LIMIT = TextLimit(500, Unit.EMOJI_BYTES)
+MEDIA = MediaNeeds(
+    images=20, videos=20, mixed=True, image_bytes=8_000_000, video_bytes=1_000_000_000, width=(320, 1440), by_url=True
+)
 MOST_LINKS = 5
 TOKEN_LIFE = timedelta(days=60)
-CONTAINER_LIFE = timedelta(hours=24)
-NOW, SOON = timedelta(0), timedelta(seconds=1)
-STUCK_AFTER = timedelta(minutes=5)
-LISTS_LAG = timedelta(seconds=3)
-QUOTA_WAIT = timedelta(minutes=15)
+DOWNLOAD = "FAILED_DOWNLOADING"
 
 _LINK = re.compile(r"https?://\S+")
-NOT_READY = frozenset({"24/2207008", "24/4279009"})
-"""Not ready, unknown, expired or published already: it looks the same each time."""
 
 
 class ThreadsSettings(GraphSettings):
@@ -69,19 +53,11 @@ class ThreadsSettings(GraphSettings):
         return replace(super().seed, issued_at=self.token_at, expires_at=ends_at)
 
 
-def listed(post: Mapping[str, Any]) -> Listed:
-    return Listed(post["id"], post.get("text", ""), datetime.fromisoformat(post["timestamp"]), post.get("permalink"))
-
-
-def handle_of(container: str, made_at: datetime) -> str:
-    """A container's id with its time of making, which the platform does not tell."""
-    return f"{container}@{made_at.timestamp():.0f}"
-
-
-class ThreadsAdapter(AdapterBase):
+class ThreadsAdapter(ContainerAdapter):
     """One account."""
 
     Settings = ThreadsSettings
+    edge, status, shown = "threads", ("status", "error_message"), "id,text,timestamp,permalink"
     connector: ThreadsConnector
 
     def __init__(self, settings: ThreadsSettings, tools: Tools) -> None:
@@ -94,125 +70,80 @@ class ThreadsAdapter(AdapterBase):
         composed = compose_text(post, LIMIT)
         if (links := len(set(_LINK.findall(composed.text)))) > MOST_LINKS:
             raise ValueError(f"{links} links in one text: Threads takes {MOST_LINKS}, leave the others out")
-        return composed
+        return replace(composed, media=chosen(post, MEDIA))
 
     async def publish(self, job: Job) -> Outcome | Absent:
-        if is_fresh := job.handle is None:
-            made = await self._create(job.composed.text, job.gate)
-            if isinstance(made, Refusal):
-                return made.outcome
-            await job.keep(made)
-        handle = f"{job.handle}"
-        match await self._by_container(job, handle):
-            case Unfinished(_, wait) if not wait:
-                return await self._make_public(job, handle)
-            case NotSeen() if is_fresh:
-                return Unfinished(handle, SOON)
-            case NotSeen() | Hidden():
-                return Uncertain(Fault.SERVER, "the platform does not know the container of this post any more")
-            case finding:
-                return finding
-
-    async def confirm(self, job: Job) -> Finding:
-        return await self.find(job)
+        found = await super().publish(job)
+        return _told(job, found) if isinstance(found, Live) else found
 
     async def find(self, job: Job) -> Finding:
-        """Without a container nothing can have been published."""
-        if job.count:
-            return await search(job, self._turn, window(job))
-        if job.platform_id:
-            return await self._look(job.platform_id)
-        return await self._by_container(job, job.handle) if job.handle else Absent()
-
-    async def delete(self, job: Job) -> Finding:
-        if job.platform_id is None:
-            return Rejected("no_id", "the id of the post is not known: delete it in Threads by hand")
-        refused = await self._graph.remove(job.platform_id, job.gate)
-        return refused.outcome if refused else await self._look(job.platform_id)
+        found = await super().find(job)
+        return _told(job, found) if isinstance(found, Live) else found
 
     async def probe(self) -> Outcome:
         return await self._graph.probe()
 
     async def rehearse(self) -> Outcome:
         """A container that is never published; the platform drops it after 24 hours."""
-        made = await self._create(f"Loa rehearses {self._tools.clock.now().isoformat()}", None)
+        words = f"Loa rehearses {self._tools.clock.now().isoformat()}"
+        made = await self._made(None, {"media_type": "TEXT", "text": words})
         if isinstance(made, Refusal):
             return made.outcome
-        reply = await self._graph.get(_container(made), {"fields": "status"})
-        return reply.outcome if isinstance(reply, Refusal) else Live(_container(made))
+        reply = await self._graph.get(made, {"fields": "status"})
+        return reply.outcome if isinstance(reply, Refusal) else Live(made)
 
-    async def _create(self, text: str, gate: Gate | None) -> str | Refusal:
-        """The handle of a new container; whatever happens here, nobody sees it."""
-        made = await self._graph.create(f"{self._graph.node}/threads", gate, {"media_type": "TEXT", "text": text})
-        return harmless(made) if isinstance(made, Refusal) else handle_of(made, self._tools.clock.now())
-
-    async def _make_public(self, job: Job, handle: str) -> Outcome | Absent:
-        form = {"creation_id": _container(handle)}
-        made = await self._graph.create(f"{self._graph.node}/threads_publish", job.gate, form)
+    async def _create(self, job: Job) -> str | Outcome:
+        """With pictures and videos; the text alone when the platform cannot have them from us: news does not wait."""
+        lost_before = job.handle == ""
+        files = [] if lost_before else await self._files(job)
+        made = await self._container(job, files) if files else None
         if isinstance(made, str):
-            shown = await self._look(made, within=self.profile.connect_timeout)
-            return shown if isinstance(shown, Live) else Live(made)
-        is_judged = isinstance(made.outcome, Rejected) or made.code == GONE
-        return await self._refused(job, handle, made) if is_judged else made.outcome
+            return made
+        if isinstance(made, Refusal) and not isinstance(made.outcome, Rejected):
+            return made.outcome
+        alone = await self._made(job.gate, {"media_type": "TEXT", "text": job.composed.text})
+        if isinstance(alone, Refusal):
+            return alone.outcome
+        return f"{alone}{TEXT_ALONE}" if job.composed.media else alone
 
-    async def _refused(self, job: Job, handle: str, refusal: Refusal) -> Outcome | Absent:
-        """A refused publication may be a second one: the container knows."""
-        match await self._by_container(job, handle):
-            case Unfinished(_, wait) if not wait:
-                return await self._quota(refusal)
-            case Live() | Pending() | Absent() | Rejected() | Unfinished() as finding:
-                return finding
-            case _:
-                return Uncertain(Fault.SERVER, f"refused ({refusal.code}), and its container cannot be read")
+    async def _files(self, job: Job) -> list[MediaFile]:
+        """All of them, or none."""
+        files: list[MediaFile] = []
+        for medium in job.composed.media:
+            file = await self._tools.media.ready(medium, MEDIA) if self._tools.media else None
+            if not isinstance(file, MediaFile):
+                return []
+            files.append(file)
+        return files
 
-    async def _quota(self, refusal: Refusal) -> Outcome:
-        """Why a container that is ready was refused: no code is documented for a quota that is used up."""
-        used, total = await self.connector.quota()
-        if used is not None and total is not None and used >= total:
-            return Throttled(QUOTA_WAIT)
-        if refusal.code in NOT_READY:
-            return Unavailable(Fault.SERVER, f"a container that is ready was refused ({refusal.code})")
-        return refusal.outcome
+    async def _container(self, job: Job, files: list[MediaFile]) -> str | Refusal:
+        text = {"text": job.composed.text}
+        if len(files) == 1:
+            return await self._made(job.gate, {**_source(files[0]), **text})
+        children: list[str] = []
+        for file in files:
+            child = await self._made(job.gate, {**_source(file), "is_carousel_item": "true"})
+            if isinstance(child, Refusal):
+                return child
+            children.append(child)
+        return await self._made(job.gate, {"media_type": "CAROUSEL", "children": ",".join(children), **text})
 
-    async def _by_container(self, job: Job, handle: str) -> Finding:
-        """What the container's status says; `Unfinished` without a wait: it is ready and not published."""
-        reply = await self._graph.get(_container(handle), {"fields": "status,error_message"})
-        if isinstance(reply, Refusal):
-            return await search(job, self._turn, window(job)) if reply.code == GONE else reply.outcome
-        match reply.get("status"), reply.get("error_message"):
-            case "PUBLISHED", _:
-                return await self._published(job, handle)
-            case "FINISHED", _:
-                return Unfinished(handle, NOW)
-            case "IN_PROGRESS", _:
-                return self._in_progress(handle)
-            case "EXPIRED", _:
-                return Absent()
-            case "ERROR", "UNKNOWN" | None:
-                return Absent()
-            case "ERROR", why:
-                return Rejected(f"{why}", "the platform could not process it")
-            case _:
-                return Unavailable(Fault.SERVER, "a container status that nobody can read")
+    async def _made(self, gate: Gate | None, form: Mapping[str, str]) -> str | Refusal:
+        """A new container; whatever happens here, nobody sees it."""
+        made = await self._graph.create(f"{self._graph.node}/threads", gate, form)
+        return harmless(made) if isinstance(made, Refusal) else made
 
-    def _in_progress(self, handle: str) -> Outcome:
-        """Asked at growing intervals. Once it is stuck another container would be no safer: this may still come out."""
-        age = self._tools.clock.now() - _made_at(handle)
-        if age > STUCK_AFTER:
-            return Unavailable(Fault.SERVER, "the platform does not finish processing it")
-        return Unfinished(handle, max(SOON, age / 4))
+    def _failed(self, why: str) -> Finding:
+        if why.startswith(DOWNLOAD):
+            return Unavailable(Fault.MEDIA, f"the platform could not fetch it from our media host ({why})")
+        return Absent() if why in ("", "UNKNOWN") else Rejected(why, "the platform could not process it")
 
-    async def _published(self, job: Job, handle: str) -> Finding:
-        """The post of a published container, which names no id: our own list shows it, a little later."""
-        found = await search(job, self._turn, self._tools.clock.now() - CONTAINER_LIFE)
-        return Pending(handle, LISTS_LAG) if isinstance(found, NotSeen) else found
+    async def used(self) -> tuple[int, int] | tuple[None, None]:
+        return await self.connector.quota()
 
-    async def _look(self, post_id: str, within: timedelta | None = None) -> Finding:
-        post = await self._graph.read(post_id, "id,permalink", within=within)
-        return Live(post_id, post.get("permalink"), Seen.ACCOUNT) if isinstance(post, dict) else post
-
-    async def _turn(self, after: str | None) -> Page | Outcome:
-        return await self._graph.page(f"{self._graph.node}/threads", "id,text,timestamp,permalink", after, listed)
+    def _listed(self, post: Mapping[str, Any]) -> Listed:
+        at = datetime.fromisoformat(post["timestamp"])
+        return Listed(post["id"], post.get("text", ""), at, post.get("permalink"))
 
     async def _token(self) -> str:
         return (await self._pair()).access
@@ -228,12 +159,13 @@ class ThreadsAdapter(AdapterBase):
         return long_token(reply, self._tools.clock.now()) or Unavailable(Fault.SERVER, "a new token nobody can read")
 
 
-def _container(handle: str) -> str:
-    return handle.partition("@")[0]
+def _told(job: Job, live: Live) -> Live:
+    return replace(live, without="media_not_fetched") if TEXT_ALONE in f"{job.handle}" else live
 
 
-def _made_at(handle: str) -> datetime:
-    return datetime.fromtimestamp(int(handle.partition("@")[2]), UTC)
+def _source(file: MediaFile) -> dict[str, str]:
+    kind = "VIDEO" if file.mime.startswith("video/") else "IMAGE"
+    return {"media_type": kind, f"{kind.lower()}_url": f"{file.url}", "alt_text": file.alt}
 
 
 def _profile(settings: ThreadsSettings) -> Profile:
@@ -245,6 +177,7 @@ def _profile(settings: ThreadsSettings) -> Profile:
         hosts=(settings.host,),
         steps=(Step("create", StepClass.INVISIBLE), Step("publish", StepClass.HANDLE)),
         text=LIMIT,
+        media=MEDIA,
         abilities=frozenset({Verb.PROBE, Verb.CONFIRM, Verb.FIND, Verb.DELETE, Verb.REHEARSE}),
         usual=timedelta(seconds=4),
     ).adjusted(settings)

@@ -72,6 +72,8 @@ class Live:
     seen: Seen | None = None
     extra: tuple[str, ...] = ()
     """Platform ids of younger copies of the same announcement that a list showed beside this one."""
+    without: str = ""
+    """What was to be shown beside the text and is not, and why; "" when nothing is missing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 import regex
 from aiohttp import web
@@ -18,6 +17,7 @@ from typing_extensions import override
 from adapters.emulators.consent import LANDED
 from adapters.emulators.containers import Container, ContainerEmulator, Status
 from adapters.emulators.faults import Kind
+from adapters.emulators.fetched import fetch
 from adapters.emulators.graph import GraphError, graph_time
 from adapters.emulators.http import Call, Route
 from adapters.emulators.log import Post
@@ -25,7 +25,9 @@ from adapters.emulators.log import Post
 _LONGEST_TEXT = 500
 _MOST_LINKS = 5
 _DELETES_A_DAY = 100
-_MEDIA_READY_AFTER = timedelta(seconds=30)
+_LARGEST_IMAGE = 8_000_000
+_IMAGE_WIDTH = range(320, 1441)
+_CAROUSEL = range(2, 21)
 _READ, _PUBLISH, _DELETE = "threads_basic", "threads_content_publish", "threads_delete"
 
 _GRAPHEME = regex.compile(r"\X")
@@ -38,7 +40,9 @@ _TOO_LONG = GraphError(100, "Param text must be at most 500 characters long")
 _TOO_MANY_LINKS = GraphError("THREADS_API__LINK_LIMIT_EXCEEDED", "A post can have at most 5 links")
 _NO_TEXT = GraphError(100, "(#100) Param text is needed for media_type TEXT")
 _NO_MEDIA = GraphError(100, "(#100) The media could not be fetched from this URI")
-_BAD_TYPE = GraphError(100, "(#100) Param media_type must be one of TEXT, IMAGE, VIDEO")
+_BAD_MEDIA = GraphError(100, "(#100) The image must be a JPEG or PNG of at most 8 MB, 320 to 1440 pixels wide")
+_BAD_TYPE = GraphError(100, "(#100) Param media_type must be one of TEXT, IMAGE, VIDEO, CAROUSEL")
+_BAD_CAROUSEL = GraphError(100, "(#100) A carousel has 2 to 20 children, each made with is_carousel_item")
 
 
 def text_length(text: str) -> int:
@@ -62,8 +66,9 @@ class ThreadsEmulator(ContainerEmulator):
         Kind.NO_PERMISSION: GraphError(10, "(#10) Application does not have permission for this action"),
     }
 
-    def __init__(self, **rest: Any) -> None:
+    def __init__(self, *, media_ready_after: float = 5.0, **rest: Any) -> None:
         super().__init__(**rest)
+        self.media_ready_after = timedelta(seconds=media_ready_after)
         self._deleted: deque[datetime] = deque()
 
     @override
@@ -85,7 +90,7 @@ class ThreadsEmulator(ContainerEmulator):
     # -- publishing
 
     async def _create(self, call: Call) -> web.Response:
-        container = self._container(self.user(call, _PUBLISH), call)
+        container = await self._container(self.user(call, _PUBLISH), call)
         container_id = self.keep(container)
         if container.kind == "TEXT" and call.params.get("auto_publish_text", "").lower() == "true":
             return web.json_response({"id": self.make_public(container, call, how="auto_publish_text")})
@@ -107,20 +112,44 @@ class ThreadsEmulator(ContainerEmulator):
         }
         return web.json_response(self.fields_of(call, known, ("id", "status")))
 
-    def _container(self, user: str, call: Call) -> Container:
+    async def _container(self, user: str, call: Call) -> Container:
         kind, text = call.params.get("media_type", ""), call.params.get("text", "")
         self._check(kind, text, call)
-        url = call.params.get(f"{kind.lower()}_url", "")
-        error = "FAILED_DOWNLOADING_VIDEO" if (urlsplit(url).hostname or "").endswith(".invalid") else None
-        ready_at = self.ready_at(self.ready_after if kind == "TEXT" else _MEDIA_READY_AFTER)
-        return Container(user, text, kind, self.now(), ready_at, error)
+        if kind == "CAROUSEL":
+            return self._carousel(user, call)
+        if kind == "TEXT":
+            return Container(user, text, kind, self.now(), self.ready_at(self.ready_after))
+        error = await self._fault(kind, call.params[f"{kind.lower()}_url"])
+        kind = "ITEM" if call.params.get("is_carousel_item", "").lower() == "true" else kind
+        ready_at, alt = self.ready_at(self.media_ready_after), call.params.get("alt_text", "")
+        return Container(user, text, kind, self.now(), ready_at, error, alt=alt)
+
+    async def _fault(self, kind: str, url: str) -> str | None:
+        """Fetched for real: a picture before the answer, a video after it, so only its container tells."""
+        got = await fetch(url)
+        if kind == "VIDEO":
+            return None if got and got.kind == "MP4" else "FAILED_DOWNLOADING_VIDEO"
+        if got is None:
+            raise self.refuse(_NO_MEDIA)
+        if got.kind not in ("JPEG", "PNG") or got.size_bytes > _LARGEST_IMAGE or got.width not in _IMAGE_WIDTH:
+            raise self.refuse(_BAD_MEDIA)
+        return None
+
+    def _carousel(self, user: str, call: Call) -> Container:
+        items = [self.containers.get(one) for one in call.params.get("children", "").split(",")]
+        found = [item for item in items if item and item.kind == "ITEM" and item.owner == user]
+        if len(items) not in _CAROUSEL or len(found) != len(items):
+            raise self.refuse(_BAD_CAROUSEL)
+        error = next((item.error for item in found if item.error), None)
+        ready_at = self.ready_at(self.media_ready_after)
+        return Container(user, call.params.get("text", ""), "CAROUSEL", self.now(), ready_at, error)
 
     def _check(self, kind: str, text: str, call: Call) -> None:
-        if kind not in ("TEXT", "IMAGE", "VIDEO"):
+        if kind not in ("TEXT", "IMAGE", "VIDEO", "CAROUSEL"):
             raise self.refuse(_BAD_TYPE)
         if kind == "TEXT" and not text:
             raise self.refuse(_NO_TEXT)
-        if kind != "TEXT" and not call.params.get(f"{kind.lower()}_url"):
+        if kind in ("IMAGE", "VIDEO") and not call.params.get(f"{kind.lower()}_url"):
             raise self.refuse(_NO_MEDIA)
         if text_length(text) > _LONGEST_TEXT:
             raise self.refuse(_TOO_LONG)
@@ -157,7 +186,7 @@ class ThreadsEmulator(ContainerEmulator):
         known = {
             "id": post.id,
             "text": post.text or None,
-            "media_type": "TEXT_POST" if kind == "TEXT" else kind,
+            "media_type": {"TEXT": "TEXT_POST", "CAROUSEL": "CAROUSEL_ALBUM"}.get(kind, kind),
             "timestamp": graph_time(post.posted_at),
             "permalink": f"https://www.threads.net/@tinvidu/post/{post.id}",
             "username": "tinvidu",

@@ -158,6 +158,11 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "absent": ("proved not to be posted: sent again", "đã xác minh là chưa đăng: gửi lại"),
     # what is public
     "live": ("live", "đã đăng"),
+    "live_without": ("live without pictures: {why}", "đã đăng nhưng không có ảnh: {why}"),
+    "media_not_fetched": (
+        "the platform did not take them from our media host",
+        "nền tảng không lấy được ảnh từ máy chủ của tòa soạn",
+    ),
     "live_late": ("late copy[, written at {written_at}]", "bản đăng bù[, viết lúc {written_at}]"),
     "found": ("found there: it is live", "đã tìm thấy trên kênh: tin đã đăng"),
     "two_copies": ("{count} copies are to be seen there", "trên kênh có {count} bản"),

@@ -392,7 +392,7 @@ def _live(d: Delivery, verb: Verb, outcome: Live, policy: Policy, now: datetime)
     live = _to(
         d,
         S.LIVE,
-        Reason("found" if verb is Verb.FIND else "live", {"url": outcome.url or ""}),
+        _shown_as(verb, outcome),
         platform_id=outcome.platform_id,
         url=outcome.url,
         seen=outcome.seen,
@@ -400,6 +400,12 @@ def _live(d: Delivery, verb: Verb, outcome: Live, policy: Policy, now: datetime)
         live_at=now,
     )
     return replace(live, next_at=_next_look(live, policy, now))
+
+
+def _shown_as(verb: Verb, outcome: Live) -> Reason:
+    if outcome.without:
+        return Reason("live_without", {"why": outcome.without})
+    return Reason("found" if verb is Verb.FIND else "live", {"url": outcome.url or ""})
 
 
 def _each_once(outcome: Live) -> Live:

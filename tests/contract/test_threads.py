@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters._containers import handle_of
 from adapters.emulators.containers import Container
 from adapters.emulators.faults import Kind
 from adapters.emulators.threads import ThreadsEmulator, text_length
-from adapters.threads import LIMIT, ThreadsAdapter, handle_of
+from adapters.threads import LIMIT, ThreadsAdapter
 from broker.outcome import (
     Absent,
     Denied,
@@ -38,10 +39,53 @@ def old(**ago: float) -> datetime:
 class TestThreads(Handles, Deletes, Rehearses):
     adapter = ThreadsAdapter
     emulator = ThreadsEmulator
-    options: ClassVar = {"ready_after": 0}
+    options: ClassVar = {"ready_after": 0, "media_ready_after": 0}
     settings: ClassVar = {"user_id": "2468", "token": "threads-token"}
     steps: ClassVar = {"create": "create", "publish": "publish"}
     exempt: ClassVar = {Kind.INVISIBLE: "Threads tells of no post who may see it"}
+
+    # -- pictures and videos
+
+    def shown(self, bench: Bench) -> list[Container]:
+        """Containers that became posts."""
+        emulator = bench.emulator
+        assert isinstance(emulator, ThreadsEmulator)
+        return [container for container in emulator.containers.values() if container.is_published]
+
+    @pytest.mark.parametrize(("pictures", "videos", "kind"), [(1, 0, "IMAGE"), (0, 1, "VIDEO"), (2, 1, "CAROUSEL")])
+    async def test_pictures_and_videos_are_fetched_and_shown(self, bench, host, pictures, videos, kind):
+        media = (*(host.picture(f"Ảnh {n}") for n in range(pictures)), *(host.video() for _ in range(videos)))
+        copy = bench.copy(replace(POST, media=media))
+        live = await copy.publish_to_the_end(bench.adapter)
+        assert isinstance(live, Live)
+        assert live.without == ""
+        assert [container.kind for container in self.shown(bench)] == [kind]
+        assert host.fetched == [(medium.name, 200) for medium in media]
+        assert bench.copies() == 1
+
+    async def test_alt_text_goes_along(self, bench, host):
+        copy = bench.copy(replace(POST, media=(host.picture("Cầu Long Biên lúc 5 giờ"),)))
+        assert isinstance(await copy.publish_to_the_end(bench.adapter), Live)
+        assert self.shown(bench)[0].alt == "Cầu Long Biên lúc 5 giờ"
+
+    async def test_news_does_not_wait_for_our_media_host(self, bench, host):
+        host.down = True
+        for media in ((host.picture(),), (host.video(),), (host.picture(), host.picture())):
+            copy = bench.copy(replace(POST, media=media))
+            live = await copy.publish(bench.adapter)
+            for _ in range(2):  # a lost video is only known from its container
+                live = await copy.publish(bench.adapter) if not isinstance(live, Live) else live
+            assert isinstance(live, Live)
+            assert live.without == "media_not_fetched"
+            assert self.shown(bench)[-1].kind == "TEXT"
+
+    async def test_a_picture_that_is_gone_does_not_hold_the_text_back(self, bench, host):
+        picture = host.picture()
+        (host.shelf.folder / picture.name).unlink()
+        copy = bench.copy(replace(POST, media=(picture,)))
+        live = await copy.publish_to_the_end(bench.adapter)
+        assert isinstance(live, Live)
+        assert live.without == "media_not_fetched"
 
     # -- containers
 
