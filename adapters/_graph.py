@@ -7,9 +7,11 @@ judged by code and subcode, never by its status.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import json
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -22,7 +24,7 @@ from yarl import URL
 from adapters._consent import not_connected
 from adapters._http import Answer, ask
 from adapters._readback import Listed, Page
-from broker.contract import ChannelSettings, Gate, Profile, TokenPair, Tools
+from broker.contract import ChannelSettings, Gate, MediaFile, Profile, TokenPair, Tools
 from broker.outcome import (
     Absent,
     Denied,
@@ -125,6 +127,7 @@ ERRORS: Mapping[str, Meaning] = {
     "2207053": _DOWN,
     "2207003": _NOT_FETCHED,
     "2207052": _NOT_FETCHED,
+    "389": _NOT_FETCHED,
     "506": _TWICE,
     "1366051": _TWICE,
     "4": _SLOWER,
@@ -295,6 +298,15 @@ class Graph:
             case made:
                 return _id(made) or UNREADABLE
 
+    async def upload(self, path: str, gate: Gate | None, form: Mapping[str, str], file: MediaFile) -> str | Refusal:
+        """The id of what was made of this file, which is small enough to be held whole."""
+        body, content_type = multipart(form, "source", file.mime, await asyncio.to_thread(file.path.read_bytes))
+        match await self._call("POST", path, gate=gate, body=body, content_type=content_type):
+            case Refusal() as refusal:
+                return refusal
+            case made:
+                return _id(made) or UNREADABLE
+
     async def remove(self, object_id: str, gate: Gate | None) -> Refusal | None:
         """None when it was deleted, or was gone before; only reading it again proves that."""
         reply = await self._call("DELETE", object_id, gate=gate)
@@ -361,6 +373,8 @@ class Graph:
         profile: Profile | None = None,
         params: Mapping[str, str] | None = None,
         form: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        content_type: str = "",
     ) -> Reply:
         token = token or await self._token()
         if not token:
@@ -374,6 +388,8 @@ class Graph:
             headers={"Authorization": f"Bearer {token}"},
             params={**(params or {}), **self._proof(token)},
             form=form,
+            body=body,
+            content_type=content_type,
         )
         return classify(answer, token) if isinstance(answer, Answer) else Refusal(answer)
 
@@ -388,6 +404,16 @@ class Graph:
             return {}
         key = self._settings.app_secret.get_secret_value().encode()
         return {"appsecret_proof": hmac.new(key, token.encode(), hashlib.sha256).hexdigest()}
+
+
+def multipart(form: Mapping[str, str], name: str, mime: str, data: bytes) -> tuple[bytes, str]:
+    """Fields and one file as a body (RFC 7578), with its content type."""
+    mark = secrets.token_hex(16)
+    part = f'--{mark}\r\nContent-Disposition: form-data; name="{{}}"'
+    fields = "".join(f"{part.format(key)}\r\n\r\n{value}\r\n" for key, value in form.items())
+    head = f'{part.format(name)}; filename="{name}"\r\nContent-Type: {mime}\r\n\r\n'
+    body = (fields + head).encode() + data + f"\r\n--{mark}--\r\n".encode()
+    return body, f"multipart/form-data; boundary={mark}"
 
 
 def _id(reply: Mapping[str, Any]) -> str | None:

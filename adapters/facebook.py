@@ -14,12 +14,14 @@ from typing import Any
 from pydantic import Field
 
 from adapters._consent import never_renewed
+from adapters._facebook_media import NEEDS, VIDEO_FIELDS, PageMedia, is_film, listed_film, shows_film
 from adapters._graph import Graph, GraphSettings, Refusal
 from adapters._meta_accounts import FacebookConnector
 from adapters._readback import Listed, Page, search, window
 from broker.contract import AdapterBase, Job, Profile, Step, TextLimit, Tools
 from broker.model import Composed, Post, StepClass, Verb
-from broker.outcome import Absent, Fault, Finding, Hidden, Live, Outcome, Rejected, Seen, Uncertain
+from broker.outcome import Absent, Fault, Finding, Hidden, Live, NotSeen, Outcome, Rejected, Seen, Uncertain
+from broker.rules.media import chosen
 from broker.rules.text import compose_text
 
 # Clients have met 63,206 as the most, in a unit nobody names: far below it no unit matters.
@@ -65,27 +67,54 @@ class FacebookAdapter(AdapterBase):
         self.profile = _profile(settings)
         self._graph = Graph(settings, tools, self.profile, settings.page_id or "me", self._token)
         self._feed = f"{self._graph.node}/feed"
+        self._media = PageMedia(self._graph, tools)
         self.connector = FacebookConnector(settings, tools, self._graph, self._token)
 
     def compose(self, post: Post) -> Composed:
-        composed = compose_text(post, LIMIT)
+        """A preview of the link, or pictures, or a video."""
+        composed = replace(compose_text(post, LIMIT), media=chosen(post, NEEDS))
         link = post.link or post.short_link
-        return replace(composed, parts={"link": link}) if link else composed
+        return replace(composed, parts={"link": link}) if link and not composed.media else composed
 
     async def publish(self, job: Job) -> Outcome:
-        form = {"message": job.composed.text, **job.composed.parts}
+        """With its pictures or video; when the platform cannot have those, the text alone: news does not wait."""
+        if not job.composed.media:
+            return await self._post(job, job.composed.parts)
+        if shows_film(job):
+            return await self._media.film(job) or await self._post(job, {}, without="media_not_fetched")
+        match await self._media.photos(job):
+            case None:
+                return await self._post(job, {}, without="media_not_fetched")
+            case dict() as attached:
+                return await self._post(job, attached)
+            case outcome:
+                return outcome
+
+    async def _post(self, job: Job, rest: Mapping[str, str], without: str = "") -> Outcome:
+        form = {"message": job.composed.text, **rest}
         made = await self._graph.create(self._feed, job.gate, form)
         if isinstance(made, Refusal) and "link" in form and _is_the_links_fault(made):
             made = await self._graph.create(self._feed, job.gate, {"message": form["message"]})
-        return made.outcome if isinstance(made, Refusal) else Live(made, f"https://www.facebook.com/{made}")
+        url = f"https://www.facebook.com/{made}"
+        return made.outcome if isinstance(made, Refusal) else Live(made, url, without=without)
+
+    async def confirm(self, job: Job) -> Finding:
+        """Whether a video was processed."""
+        return await self._look(job.handle) if job.handle else await self.find(job)
 
     async def find(self, job: Job) -> Finding:
         if job.platform_id and not job.count:
             return await self._look(job.platform_id)
-        return await search(job, self._turn, window(job))
+        if not shows_film(job):
+            return await search(job, self._turn, window(job))
+        found = await search(job, self._films, window(job))
+        if isinstance(found, Live) and not found.extra:
+            return await self._look(found.platform_id)
+        return await search(job, self._turn, window(job)) if isinstance(found, NotSeen) else found
 
     async def edit(self, job: Job) -> Outcome:
-        reply = await self._graph.post(f"{job.platform_id}", job.gate, {"message": job.composed.text})
+        field = "description" if is_film(f"{job.platform_id}") else "message"
+        reply = await self._graph.post(f"{job.platform_id}", job.gate, {field: job.composed.text})
         if isinstance(reply, Refusal):
             return reply.outcome
         if reply.get("success") is not True:
@@ -116,6 +145,8 @@ class FacebookAdapter(AdapterBase):
         return Live(made) if isinstance(gone, Absent) else Rejected("left_over", f"delete the unpublished post {made}")
 
     async def _look(self, post_id: str) -> Finding:
+        if is_film(post_id):
+            return await self._media.look(post_id, HIDDEN)
         post = await self._graph.read(post_id, FIELDS)
         if not isinstance(post, dict):
             return post
@@ -124,6 +155,10 @@ class FacebookAdapter(AdapterBase):
     async def _turn(self, after: str | None) -> Page | Outcome:
         """The Page's own posts only; the `feed` edge also shows what readers wrote on it."""
         return await self._graph.page(f"{self._graph.node}/published_posts", FIELDS, after, listed)
+
+    async def _films(self, after: str | None) -> Page | Outcome:
+        """Also those that are being processed."""
+        return await self._graph.page(f"{self._graph.node}/videos", VIDEO_FIELDS, after, listed_film)
 
     async def _token(self) -> str:
         return (await self._tools.vault.pair(self._settings.seed, never_renewed)).access
@@ -143,6 +178,7 @@ def _profile(settings: FacebookSettings) -> Profile:
         hosts=(settings.host,),
         steps=(Step("feed", StepClass.LIST),),
         text=LIMIT,
-        abilities=frozenset({Verb.PROBE, Verb.FIND, Verb.EDIT, Verb.DELETE, Verb.REHEARSE}),
+        media=NEEDS,
+        abilities=frozenset({Verb.PROBE, Verb.CONFIRM, Verb.FIND, Verb.EDIT, Verb.DELETE, Verb.REHEARSE}),
         usual=timedelta(seconds=2),
     ).adjusted(settings)

@@ -4,8 +4,10 @@ Source: Meta's pages on Page posts and on the feed edge, read 2026-11-22. Assume
 the app is in development mode its posts come back with `is_published: false` and a privacy that is not EVERYONE.
 """
 
+import json
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Unpack
 from urllib.parse import urlsplit
 
@@ -15,10 +17,12 @@ from typing_extensions import override
 from adapters.emulators.base import Common, hook
 from adapters.emulators.consent import LANDED, Consents
 from adapters.emulators.faults import Kind
+from adapters.emulators.fetched import fetch, seen
 from adapters.emulators.graph import NO_OBJECT, NO_PERMISSION, GraphEmulator, GraphError, Token, TokenState, graph_time
 from adapters.emulators.http import Call, Route
 from adapters.emulators.log import Post
 
+_LARGEST_PHOTO = 4_000_000
 _VERSIONS = ("v24.0", "v25.0", "v26.0")
 _LONGEST_MESSAGE = 63206
 _WRITE, _READ = "pages_manage_posts", "pages_read_engagement"
@@ -30,7 +34,19 @@ _EMPTY = GraphError(100, "(#100) Missing message or attachment")
 _TOO_LONG = GraphError(100, "(#100) Param message is too long")
 _SAME_AGAIN = GraphError(506, "(#506) Duplicate status message")
 _BAD_LINK = GraphError(100, "(#100) The link is not a valid URL", subcode=2061006)
+_NO_PHOTO = GraphError(324, "(#324) Requires upload file")
+_BAD_PHOTO = GraphError(100, "(#100) Your photos couldn't be uploaded", subcode=2069019)
+_NO_VIDEO = GraphError(389, "(#389) Unable to fetch video file from URL.")
+_BAD_VIDEO = GraphError(352, "(#352) The video file you selected is in a format that we don't support.")
 _DEAD_LINK = GraphError(100, "(#100) The link could not be scraped", subcode=1609005)
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """One that was uploaded and is shown only by a post that it is attached to."""
+
+    owner: str
+    alt: str
 
 
 class FacebookEmulator(GraphEmulator):
@@ -59,9 +75,12 @@ class FacebookEmulator(GraphEmulator):
         require_proof: bool = False,
         live: bool = True,
         calls_per_hour: int = 4800,
+        video_ready_after: float = 1.0,
         **common: Unpack[Common],
     ) -> None:
         self.consents = Consents(self, "_=_")
+        self.video_ready_after = timedelta(seconds=video_ready_after)
+        self.photos: dict[str, Photo] = {}
         super().__init__(app_secret=app_secret, require_proof=require_proof, calls_per_hour=calls_per_hour, **common)
         self.app_id = app_id
         self.live = live
@@ -78,7 +97,13 @@ class FacebookEmulator(GraphEmulator):
         yield Route("GET", "/{version}/me/accounts", "accounts", self._accounts)
         yield Route("GET", "/{version}/me/permissions", "permissions", self._permissions)
         yield Route("POST", "/{version}/{page}/feed", "publish", self._publish, writes=True)
+        yield Route("POST", "/{version}/{page}/photos", "photo", self._photo, writes=True)
+        yield Route("POST", "/{version}/{page}/videos", "video", self._video, writes=True)
+        yield Route("GET", "/{version}/{page}/videos", "videos", self._videos)
         yield Route("GET", "/{version}/{page}/{edge:feed|published_posts}", "list", self._list)
+        yield Route("GET", r"/{version}/{post:77\d{14}}", "get", self._get_video)
+        yield Route("POST", r"/{version}/{post:77\d{14}}", "edit", self._edit, writes=True)
+        yield Route("DELETE", r"/{version}/{post:77\d{14}}", "delete", self._delete, writes=True)
         yield Route("GET", r"/{version}/{post:\d+_\d+}", "get", self._get)
         yield Route("POST", r"/{version}/{post:\d+_\d+}", "edit", self._edit, writes=True)
         yield Route("DELETE", r"/{version}/{post:\d+_\d+}", "delete", self._delete, writes=True)
@@ -111,10 +136,82 @@ class FacebookEmulator(GraphEmulator):
         page = self._page(call, _WRITE)
         message, link = call.params.get("message", ""), call.params.get("link")
         self._check(page, message, link)
+        photos = self._attached(call, page)
         is_published = call.params.get("published", "true").lower() in ("true", "1")
         post_id = f"{page}_{self.digits(15)}"
-        self.take_in(post_id, message, page, visible=is_published and self.live, published=is_published, link=link)
+        self.take_in(
+            post_id,
+            message,
+            page,
+            visible=is_published and self.live,
+            published=is_published,
+            link=link,
+            photos=[photo.alt for photo in photos],
+        )
         return web.json_response({"id": post_id})
+
+    def _attached(self, call: Call, page: str) -> list[Photo]:
+        """The photos that `attached_media[0]` and its followers name."""
+        names = [value for key, value in call.params.items() if key.startswith("attached_media[")]
+        try:
+            ids = [str(json.loads(name)["media_fbid"]) for name in names]
+        except (ValueError, KeyError, TypeError):
+            raise self.refuse(_BAD_PHOTO) from None
+        found = [self.photos.get(one) for one in ids]
+        if any(photo is None or photo.owner != page for photo in found):
+            raise self.refuse(NO_OBJECT)
+        return [photo for photo in found if photo]
+
+    async def _photo(self, call: Call) -> web.Response:
+        """Kept unpublished, to be attached to a post; publishing it at once is not emulated."""
+        page = self._page(call, _WRITE)
+        if call.params.get("published", "true").lower() != "false":
+            raise self.refuse(_NO_PHOTO)
+        data = call.files.get("source")
+        if not data:
+            raise self.refuse(_NO_PHOTO)
+        got = seen(data)
+        if got.kind not in ("JPEG", "PNG") or got.size_bytes > _LARGEST_PHOTO:
+            raise self.refuse(_BAD_PHOTO)
+        photo_id = self.digits(15)
+        self.photos[photo_id] = Photo(page, call.params.get("alt_text_custom", ""))
+        return web.json_response({"id": photo_id})
+
+    async def _video(self, call: Call) -> web.Response:
+        """Fetched at once, and public when it is processed."""
+        page = self._page(call, _WRITE)
+        got = await fetch(call.params.get("file_url", ""))
+        if got is None:
+            raise self.refuse(_NO_VIDEO)
+        if got.kind != "MP4":
+            raise self.refuse(_BAD_VIDEO)
+        video_id = f"77{self.digits(14)}"
+        ready_at = self.now() + self.video_ready_after
+        text = call.params.get("description", "")
+        self.take_in(video_id, text, page, step="video", visible=self.live, ready_at=ready_at)
+        return web.json_response({"id": video_id})
+
+    async def _videos(self, call: Call) -> web.Response:
+        page = self._page(call, _READ)
+        videos = [post for post in self.posts_now() if post.author == page and "ready_at" in post.extra]
+        return self.page_of(call, videos, lambda post: self._shown_video(call, post))
+
+    async def _get_video(self, call: Call) -> web.Response:
+        return web.json_response(self._shown_video(call, self._post(call, _READ)))
+
+    def _shown_video(self, call: Call, post: Post) -> dict[str, object]:
+        ready_at = post.extra["ready_at"]
+        assert isinstance(ready_at, datetime)
+        known: dict[str, object] = {
+            "id": post.id,
+            "description": post.text,
+            "created_time": graph_time(post.posted_at),
+            "permalink_url": f"/{post.author}/videos/{post.id}/",
+            "published": True,
+            "privacy": {"value": "EVERYONE" if post.visible else "CUSTOM"},
+            "status": {"video_status": "ready" if self.now() >= ready_at else "processing"},
+        }
+        return self.fields_of(call, known, ("id", "description"))
 
     async def _list(self, call: Call) -> web.Response:
         page = self._page(call, _READ)
@@ -122,7 +219,9 @@ class FacebookEmulator(GraphEmulator):
         posts = [
             post
             for post in self.posts_now()
-            if post.extra.get("published", True) and (post.author == page or (is_whole_feed and _is_foreign(post)))
+            if post.extra.get("published", True)
+            and "ready_at" not in post.extra
+            and (post.author == page or (is_whole_feed and _is_foreign(post)))
         ]
         return self.page_of(call, posts, lambda post: self._shown(call, post, ("id", "message", "created_time")))
 
@@ -131,7 +230,8 @@ class FacebookEmulator(GraphEmulator):
         return web.json_response(self._shown(call, post, ("id", "message", "created_time")))
 
     async def _edit(self, call: Call) -> web.Response:
-        post, message = self._own_post(call), call.params.get("message")
+        post = self._own_post(call)
+        message = call.params.get("description" if "ready_at" in post.extra else "message")
         if not message:
             raise self.refuse(_EMPTY)
         post.text, post.edited_at = message, self.now()

@@ -183,6 +183,16 @@ class Copy:
                     break
         return outcome
 
+    async def confirmed(self, adapter: Adapter) -> Finding:
+        """Questions about a pending copy until the platform has done its work."""
+        found = await self.confirm(adapter)
+        for _ in range(100):
+            if not isinstance(found, Pending):
+                break
+            await asyncio.sleep(0.05)
+            found = await self.confirm(adapter)
+        return found
+
     async def confirm(self, adapter: Adapter) -> Finding:
         """One question about a pending copy, its answer remembered."""
         found = await adapter.confirm(self.job())

@@ -13,7 +13,7 @@ from adapters.emulators.facebook import FacebookEmulator
 from adapters.emulators.faults import Kind
 from adapters.emulators.graph import GraphError
 from adapters.facebook import FacebookAdapter, FacebookSettings
-from broker.outcome import Denied, Hidden, Live, NotSeen, Rejected, Throttled, Uncertain
+from broker.outcome import Absent, Denied, Hidden, Live, NotSeen, Pending, Rejected, Throttled, Unavailable, Uncertain
 from tests.contract.adapter_suite import Deletes, Edits, Lists, Rehearses
 from tests.contract.bench import OTHER, POST
 
@@ -23,6 +23,66 @@ class TestFacebook(Lists, Deletes, Edits, Rehearses):
     emulator = FacebookEmulator
     settings: ClassVar = {"page_id": "1098", "token": "page-token"}
     steps: ClassVar = {"feed": "publish"}
+    options: ClassVar = {"video_ready_after": 0.2}
+
+    # -- pictures and videos
+
+    @pytest.mark.parametrize("many", [1, 3])
+    async def test_pictures_are_uploaded_and_need_no_media_host(self, bench, host, many):
+        host.down = True
+        media = tuple(host.picture(f"Ảnh {n}") for n in range(many))
+        live = await bench.copy(replace(POST, media=media)).publish(bench.adapter)
+        assert isinstance(live, Live)
+        assert live.without == ""
+        [post] = bench.log.copies(POST.reference)
+        assert post.extra["photos"] == [medium.alt for medium in media]
+        assert host.fetched == []
+
+    async def test_a_large_picture_is_made_to_fit(self, bench, host):
+        live = await bench.copy(replace(POST, media=(host.picture(size=(4000, 3000)),))).publish(bench.adapter)
+        assert isinstance(live, Live)
+        assert len(bench.log.copies(POST.reference)[0].extra["photos"]) == 1
+
+    async def test_a_picture_that_is_gone_does_not_hold_the_text_back(self, bench, host):
+        picture = host.picture()
+        (host.shelf.folder / picture.name).unlink()
+        live = await bench.copy(replace(POST, media=(picture,))).publish(bench.adapter)
+        assert isinstance(live, Live)
+        assert live.without == "media_not_fetched"
+        assert bench.log.copies(POST.reference)[0].extra["photos"] == []
+
+    @pytest.mark.parametrize("kind", [Kind.RESET_BEFORE, Kind.STORED_THEN_RESET, Kind.HTML_503])
+    async def test_a_lost_upload_is_no_doubt_about_the_post(self, bench, host, kind):
+        copy = bench.copy(replace(POST, media=(host.picture(),)))
+        await bench.emulator.fail(kind, step="photo", times=1)
+        assert isinstance(await copy.publish(bench.adapter), Unavailable)
+        assert isinstance(await copy.publish(bench.adapter), Live)
+        assert bench.copies() == 1
+
+    async def test_a_video_is_public_when_it_is_processed(self, bench, host):
+        video = host.video()
+        copy = bench.copy(replace(POST, media=(video,)))
+        assert isinstance(await copy.publish(bench.adapter), Pending)
+        assert isinstance(await copy.confirm(bench.adapter), Pending)
+        live = await copy.confirmed(bench.adapter)
+        assert isinstance(live, Live)
+        assert live.url == f"https://www.facebook.com/1098/videos/{live.platform_id}/"
+        assert host.fetched == [(video.name, 200)]
+        assert await bench.adapter.delete(copy.job()) == Absent()
+
+    async def test_a_video_whose_answer_was_lost_is_found(self, bench, host):
+        copy = bench.copy(replace(POST, media=(host.video(),)))
+        await bench.emulator.fail(Kind.STORED_THEN_RESET, step="video", times=1)
+        assert isinstance(await copy.publish(bench.adapter), Uncertain)
+        found = await bench.settle(copy)
+        assert isinstance(found, Pending | Live)
+        assert bench.copies() == 1
+
+    async def test_a_video_the_platform_cannot_fetch_does_not_hold_the_text_back(self, bench, host):
+        host.down = True
+        live = await bench.copy(replace(POST, media=(host.video(),))).publish(bench.adapter)
+        assert isinstance(live, Live)
+        assert live.without == "media_not_fetched"
 
     # -- links
 
