@@ -321,7 +321,7 @@ async def _first_bytes(lab: Lab, loa: Broker, times: int) -> list[float]:
 
 async def _with_template(lab: Lab, name: str, channels: int, *, paused: bool) -> Path:
     """A configuration whose store holds one announcement: `paused`, all of it waits; else all of it is delivered."""
-    config = configuration(lab.folder / f"{name}.toml", lab.ports[:channels])
+    config = configuration(lab.folder / f"{name}.toml", lab.ports[:channels], in_flight=64)
     async with broker(config) as loa:
         if paused:
             for index in range(channels):

@@ -40,6 +40,8 @@ log = structlog.get_logger("loa.dispatcher")
 
 HELD_AT_MOST = 5000
 """Cases in memory; the rest wait in the store with `wake_at`."""
+DELIVERIES_A_CASE = 4
+"""As many for each of them, taken together: their texts are what takes memory."""
 REPLANNED_AT_ONCE = 50
 FRESH_FOR = timedelta(seconds=60)
 
@@ -114,6 +116,8 @@ class Dispatcher:
         self._at = self._switches.at
         self._held_at_most = held_at_most
         self._held: dict[str, Held] = {}
+        self._deliveries = 0
+        """Of the cases in memory."""
         self._ripe: deque[Held] = deque()
         writer.before_batch(self._decide_ripe)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -155,8 +159,8 @@ class Dispatcher:
                 permit.give_back()
             return
         self._at(Point.ACCEPT_DURABLE)
-        if permits or len(self._held) < self._held_at_most:
-            held = self._held[begun.announcement.id] = Held(begun, permits=permits)
+        if permits or self.room:
+            held = self._keep(Held(begun, permits=permits))
             self._listener(begun, notes)
             self._act(held)
         else:
@@ -169,7 +173,7 @@ class Dispatcher:
         Decides nothing before `go`, so that what waits in the inbox is part of the first decision.
         """
         for case in cases:
-            self._held.setdefault(case.announcement.id, Held(case, inputs=[self._after_crash]))
+            self.hold(case)
 
     def go(self, cases: Iterable[Case]) -> None:
         """Decides what nothing has decided since `adopt`."""
@@ -179,8 +183,14 @@ class Dispatcher:
                 self._ripen(held)
 
     def hold(self, case: Case) -> None:
-        """Takes a case of this run from the store into memory."""
-        self._held.setdefault(case.announcement.id, Held(case))
+        """Takes a case of this run from the store into memory; what is in flight there was begun by an ended run."""
+        if case.announcement.id not in self._held:
+            self._keep(Held(case, inputs=[self._after_crash]))
+
+    def _keep(self, held: Held) -> Held:
+        self._held[held.case.announcement.id] = held
+        self._deliveries += len(held.case.deliveries)
+        return held
 
     def tell(self, announcement_id: str, alter: Alter, *, inbox_id: int = 0, after: After | None = None) -> bool:
         """Takes one change in; False if the case is not held here."""
@@ -234,11 +244,14 @@ class Dispatcher:
 
     @property
     def room(self) -> int:
-        return max(0, self._held_at_most - len(self._held))
+        """How many more cases may be held."""
+        held, most = len(self._held), self._held_at_most * DELIVERIES_A_CASE
+        return max(0, self._held_at_most - held) if self._deliveries < most else 0
 
     def drop(self, announcement_id: str) -> None:
         """Forgets a case that this run does not own any more; attempts under way find their gate closed."""
         if held := self._held.pop(announcement_id, None):
+            self._deliveries -= len(held.case.deliveries)
             self._forget(announcement_id, held)
 
     async def drain(self) -> None:
@@ -400,13 +413,14 @@ class Dispatcher:
         channels = self._channels(case)
         if case.announcement.is_ahead(now):
             return case, permits
+        begun: dict[str, Delivery] = {}
         for name, delivery in case.deliveries.items():
             if delivery.state is not State.DUE or is_class_c(delivery, channels[name]):
                 continue
             if permit := self.pacers[channels[name].key].try_permit():
                 permits[name] = permit
-                case = _put(case, begin(delivery, policy_for(case.announcement, delivery, channels[name]), now))
-        return case, permits
+                begun[name] = begin(delivery, policy_for(case.announcement, delivery, channels[name]), now)
+        return Case(case.announcement, {**case.deliveries, **begun}), permits
 
     def _return_unused_permits(self, held: Held) -> None:
         if held.writing or held.inputs:

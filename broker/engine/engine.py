@@ -87,7 +87,8 @@ class Engine:
     _side: set[asyncio.Task[None]] = field(init=False, default_factory=set)
 
     async def start(self) -> None:
-        """Ends earlier runs, takes up their breakers, then claims what is open: stand-ins go before any read-back."""
+        """Ends earlier runs and takes up their breakers. What is open is claimed from then on, page by page, beside
+        what comes in: a long backlog keeps nobody waiting."""
         run = await self.call(self.store.begin_run, self.run_id, self.lease_for)
         self.switches.at(Point.RUN_BEGUN)
         self.lease = Lease(self.run_id, run.lease_until, self.clock)
@@ -122,7 +123,6 @@ class Engine:
         self.monitor.load(await self.call(self.store.breakers))
         await self._take_up_what_people_said()
         self.alerter.start(await self.call(self.store.settings, ALERTS))
-        await self._claim()
         self.monitor.start()
         self.rehearser.start()
         self._tasks = [
@@ -273,10 +273,11 @@ class Engine:
         """Cases that are not in memory but have something to do by now."""
         if not self.dispatcher.has_unheld:
             return
-        if self.dispatcher.room < CLAIM:
-            self.dispatcher.evict(CLAIM)
         ids = await self.call(self.store.woken, self.run_id, self.clock.now(), 2 * CLAIM)
-        await self._hold([i for i in ids if not self.dispatcher.holds(i)][: self.dispatcher.room])
+        woken = [i for i in ids if not self.dispatcher.holds(i)]
+        if self.dispatcher.room < len(woken):
+            self.dispatcher.evict(len(woken))
+        await self._hold(woken[: self.dispatcher.room])
 
     async def _hold(self, ids: list[str]) -> None:
         if not ids:

@@ -133,13 +133,13 @@ class SqliteStore:
             if not (ids := [each for _, each in sorted(found)[:limit]]):
                 return []
             self._write(db, "take", run=run_id, ids=_listed(ids))
-            return self._owned(db, run_id, ids)
+        return self._owned(run_id, ids)  # not in the transaction: commits need not wait for it
 
     def adopt(self, run_id: str, announcement_ids: Sequence[str]) -> list[Case]:
         with self._database.writing() as db:
             free = {each for [each] in self._fetch(db, "adoptable", ids=_listed(announcement_ids))}
             self._write(db, "take", run=run_id, ids=_listed(free))
-            return self._owned(db, run_id, announcement_ids)
+        return self._owned(run_id, announcement_ids)
 
     def release(self, run_id: str, announcement_ids: Sequence[str]) -> None:
         with self._database.writing() as db:
@@ -249,8 +249,8 @@ class SqliteStore:
         cases = (self._case(announcements[each], deliveries[each]) for each in listed if each in announcements)
         return [case for case in cases if case]
 
-    def _owned(self, db: sqlite3.Connection, run_id: str, ids: Iterable[str]) -> list[Case]:
-        return [case for case in self._cases(db, ids) if case.announcement.owner == run_id]
+    def _owned(self, run_id: str, ids: Sequence[str]) -> list[Case]:
+        return [case for case in self.load(ids) if case.announcement.owner == run_id]
 
     def _case(self, row: Row, deliveries: Sequence[Row]) -> Case | None:
         try:
