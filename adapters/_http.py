@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -106,7 +107,7 @@ async def ask(
     session: aiohttp.ClientSession,
     profile: Profile,
     method: str,
-    url: str,
+    url: str | URL,
     *,
     gate: Gate | None = None,
     headers: Mapping[str, str] | None = None,
@@ -126,9 +127,7 @@ async def ask(
         body = json.dumps(json_body, ensure_ascii=False, separators=(",", ":")).encode()
     watch: Gate = _Passage(gate) if gate else _Open()
     data = _GatedBody(body, content_type, watch) if gate or body else None
-    timeout = aiohttp.ClientTimeout(
-        total=profile.total_timeout.total_seconds(), sock_connect=profile.connect_timeout.total_seconds()
-    )
+    timeout = _timeout(profile.total_timeout, profile.connect_timeout)
     try:
         async with session.request(
             method, url, data=data, headers=headers, params=params, timeout=timeout, allow_redirects=False
@@ -136,6 +135,11 @@ async def ask(
             return Answer(response.status, response.headers, await _read(response))
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
         return failure(error, watch)
+
+
+@lru_cache
+def _timeout(total: timedelta, connect: timedelta) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=total.total_seconds(), sock_connect=connect.total_seconds())
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal, Self
 
 import aiohttp
 from pydantic import SecretStr, model_validator
+from pydantic_core import to_json
 from yarl import URL
 
 from adapters._guard import AddressRefused, PublicResolver, may_be_public
@@ -90,8 +91,8 @@ class WebhookSettings(ChannelSettings):
 def encode(kind: str, at: datetime, data: Mapping[str, Any]) -> str:
     """One event as JSON, data without value left out."""
     given = {name: value for name, value in data.items() if value is not None}
-    event = {"type": kind, "timestamp": at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"), "data": given}
-    return json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+    timestamp = at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+    return to_json({"type": kind, "timestamp": f"{timestamp}Z", "data": given}).decode()
 
 
 def published(post: Post) -> str:
@@ -138,7 +139,7 @@ class WebhookAdapter(AdapterBase):
         self._settings = settings
         self._tools = tools
         self._keys = settings.keys()
-        self._url = str(settings.target)
+        self._url = settings.target
         self.profile = _profile(settings)
 
     def compose(self, post: Post) -> Composed:

@@ -31,15 +31,14 @@ class SystemClock:
     FOLLOWED = timedelta(seconds=2)
 
     def __init__(self) -> None:
-        self._behind = datetime.now(UTC) - timedelta(seconds=time.monotonic())
+        self._behind_s = time.time() - time.monotonic()
 
     def now(self) -> datetime:
-        steady = self._behind + timedelta(seconds=time.monotonic())
-        wall = datetime.now(UTC)
-        if abs(wall - steady) > self.FOLLOWED:
-            return steady
-        self._behind += wall - steady
-        return wall
+        wall_s, steady_s = time.time(), time.monotonic() + self._behind_s
+        if abs(wall_s - steady_s) > self.FOLLOWED.total_seconds():
+            return datetime.fromtimestamp(steady_s, UTC)
+        self._behind_s += wall_s - steady_s
+        return datetime.fromtimestamp(wall_s, UTC)
 
     def monotonic(self) -> float:
         return time.monotonic()

@@ -41,6 +41,7 @@ from broker.model import (
     Role,
     RoutePlan,
     State,
+    Urgency,
     Verb,
 )
 from broker.outcome import Finding
@@ -91,6 +92,7 @@ class Broker:
         self._short_links = short_links
         self._collections = collections or {}
         self._clock, self._rng = clock, rng
+        self._plans: dict[tuple[str, str | None, Urgency], RoutePlan] = {}
         self._followers: dict[str, set[asyncio.Event]] = defaultdict(set)
         self._watchers: list[Listener] = []
 
@@ -167,8 +169,7 @@ class Broker:
     async def preview(self, agency: str, body: Body) -> list[PreviewReport]:
         """What each channel of the route would show; nothing is stored or sent."""
         draft = checked(body, self._clock.now(), self._agency(agency).zone)
-        plan = self._agency(agency).route_plan(draft.route, draft.urgency)
-        _known_overrides(draft, plan)
+        plan = self._plan(agency, draft)
         announcement = self._announcement(agency, draft, plan, await self._media(agency, draft))
         return [self._previewed(announcement, name, role) for name, role, _ in _roles(plan)]
 
@@ -336,14 +337,22 @@ class Broker:
     # building a case
 
     async def _case(self, agency: str, draft: Draft, by: str | None) -> Case:
-        plan = self._agency(agency).route_plan(draft.route, draft.urgency)
-        _known_overrides(draft, plan)
+        plan = self._plan(agency, draft)
         announcement = self._announcement(agency, draft, plan, await self._media(agency, draft), by)
         deliveries = {
             name: self._delivery(announcement, name, role, serves, position)
             for position, (name, role, serves) in enumerate(_roles(plan))
         }
         return Case(announcement, deliveries)
+
+    def _plan(self, agency: str, draft: Draft) -> RoutePlan:
+        """The route's plan for it, the same for all that ask for the same. Raises `InvalidInput`."""
+        asked = (agency, draft.route, draft.urgency)
+        if (plan := self._plans.get(asked)) is None:
+            plan = self._plans[asked] = self._agency(agency).route_plan(draft.route, draft.urgency)
+        if draft.overrides:
+            _known_overrides(draft, plan)
+        return plan
 
     async def _media(self, agency: str, draft: Draft) -> tuple[Medium, ...]:
         return await self._collection(agency).gather(draft.media, draft.alts) if draft.media else ()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter as Tally
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -23,6 +24,7 @@ SECONDS_TO_GOAL = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 900)
 SECONDS_OF_A_REQUEST = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 15)
 CHANNEL_STATES = ("up", "down", "half_open", "paused")
 
+F = TypeVar("F", Counter, Histogram)
 Counts = Mapping[tuple[str, str, State, Cause | None], int]
 
 
@@ -45,17 +47,17 @@ class Metrics:
         self._to_goal = Histogram(
             "loa_goal_seconds", "From the start to the goal.", ["agency"], buckets=SECONDS_TO_GOAL, registry=r
         )
-        self.requests = Counter(
+        self._requests = Counter(
             "loa_http_requests", "HTTP requests answered.", ["operation", "method", "status"], registry=r
         )
-        self.request_seconds = Histogram(
+        self._request_seconds = Histogram(
             "loa_http_request_seconds",
             "From a request to its answer.",
             ["operation"],
             buckets=SECONDS_OF_A_REQUEST,
             registry=r,
         )
-        self._found: dict[tuple[Counter, tuple[str, ...]], Counter] = {}
+        self._found: dict[Counter | Histogram, dict[tuple[str, ...], Any]] = {}
         self.streams = Gauge("loa_event_streams", "Open event streams.", registry=r)
         broker.watch(self.saw)
 
@@ -70,7 +72,12 @@ class Metrics:
             elif event.kind == "status":
                 self._series(self._status, agency, case.announcement.status.value).inc()
             elif event.kind == "goal_met" and (met_at := case.announcement.met_at):
-                self._to_goal.labels(agency).observe((met_at - case.announcement.base_at).total_seconds())
+                self._series(self._to_goal, agency).observe((met_at - case.announcement.base_at).total_seconds())
+
+    def answered(self, operation: str, method: str, status: int, seconds: float) -> None:
+        """Counts one request."""
+        self._series(self._requests, operation, method, str(status)).inc()
+        self._series(self._request_seconds, operation).observe(seconds)
 
     async def shown(self, agency: str) -> bytes:
         """Everything this agency may see, as Prometheus reads it."""
@@ -86,11 +93,11 @@ class Metrics:
         if state == State.SENDING:
             self._series(self._attempts, agency, channel).inc()
 
-    def _series(self, counter: Counter, *labels: str) -> Counter:
-        """One series of a counter, remembered: to find it costs more than to count."""
-        key = (counter, labels)
-        if (found := self._found.get(key)) is None:
-            found = self._found[key] = counter.labels(*labels)
+    def _series(self, family: F, *labels: str) -> F:
+        """One series of a counter or histogram, remembered: to find it costs more than to count."""
+        series: dict[tuple[str, ...], F] = self._found.setdefault(family, {})
+        if (found := series.get(labels)) is None:
+            found = series[labels] = family.labels(*labels)
         return found
 
     def _engine(self) -> Iterator[Metric]:

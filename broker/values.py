@@ -1,10 +1,12 @@
-"""`replace` for the frozen values everything here is made of; twice as fast as that of `dataclasses`."""
+"""`replace` for the frozen values everything here is made of; several times as fast as that of `dataclasses`."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from functools import cache
-from operator import attrgetter
+from itertools import repeat
+from operator import attrgetter, call
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -20,8 +22,7 @@ def replace(value: T, **changes: Any) -> T:
     kind = type(value)
     read, writes, by_name = _access(kind)  # type: ignore[arg-type]  # classes are hashable
     new = object.__new__(kind)
-    for write, item in zip(writes, read(value)):  # noqa: B905  # of one length, and this is a hot loop
-        write(new, item)
+    deque(map(call, writes, repeat(new), read(value)), maxlen=0)  # a loop without bytecode
     for name, item in changes.items():
         if name not in by_name:
             raise TypeError(f"{kind.__name__} has no field {name!r}")

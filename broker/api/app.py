@@ -124,8 +124,7 @@ def _count(request: web.Request, response: web.StreamResponse, face: Face, began
     name = request.match_info.route.name or "other"
     seconds = face.clock.monotonic() - began
     method = request.method if name != "other" else "any"
-    face.metrics.requests.labels(name, method, str(response.status)).inc()
-    face.metrics.request_seconds.labels(name).observe(seconds)
+    face.metrics.answered(name, method, response.status, seconds)
     if not response.prepared:
         response.headers["X-Request-Id"] = request_id
         if face.stopping.is_set():

@@ -65,6 +65,8 @@ async def read_raw(request: web.Request, limit: int, within: float) -> bytes:
     if (request.content_length or 0) > limit:
         _too_large(limit)
     await _go_on(request)
+    if request.content.is_eof() and request.content.total_bytes <= limit:
+        return request.content.read_nowait(-1) if request.content.total_bytes else b""
     body = bytearray()
     try:
         async with asyncio.timeout(within):
@@ -117,6 +119,8 @@ def _check_media_type(request: web.Request) -> None:
 
 def _is_too_deep(text: str) -> bool:
     """Looked at before parsing: a parser recurses as deep as its caller likes."""
+    if text.count("[") + text.count("{") <= DEEPEST:
+        return False
     depth = 0
     for mark in _MARKS.finditer(text):
         first = mark[0][0]

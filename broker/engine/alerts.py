@@ -107,8 +107,11 @@ class Alerter:
 
     def on_events(self, case: Case, notes: tuple[Event, ...]) -> None:
         """Takes in what one announcement has come to."""
-        agency, reference, now = case.announcement.agency, case.announcement.reference, self.clock.now()
+        agency, reference = case.announcement.agency, case.announcement.reference
         troubles = of_case(case)
+        if not (troubles or self._troubled):
+            return
+        now = self.clock.now()
         known = {key for key, references in self._troubled.items() if key[0] == agency and reference in references}
         new = {(agency, *trouble) for trouble in troubles}
         for key in new - known:

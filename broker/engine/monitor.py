@@ -31,6 +31,7 @@ from broker.rules.health import (
     changes_at,
     evidence,
     in_our_time,
+    is_known,
     is_open,
     observe,
     probe_at,
@@ -97,8 +98,10 @@ class Monitor:
             return
         if verb is Verb.PROBE and isinstance(outcome, Rejected):
             log.error("probe_rejected", channel=key, detail=outcome.detail)
-        before = self._members[key].health
-        after = observe(before, seen, self._stations[key].channel.profile, self._clock.now())
+        before, now = self._members[key].health, self._clock.now()
+        if is_known(before, seen, now):
+            return
+        after = observe(before, seen, self._stations[key].channel.profile, now)
         self._put(key, after)
         if _worth_storing(before, after):
             _ = self._writer.submit(SaveBreaker(key, _codec().dump_python(after, mode="json")), Lane.OUTCOMES)

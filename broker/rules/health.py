@@ -34,6 +34,7 @@ from broker.outcome import (
 )
 from broker.values import replace
 
+SAME_MOMENT = timedelta(seconds=1)
 EVIDENCE_FOR = timedelta(seconds=60)
 """How long one failure counts, and how close together two members must begin to fail."""
 OPENS_AFTER = 2
@@ -198,6 +199,21 @@ def observe(health: ChannelHealth, seen: Evidence, profile: Profile, now: dateti
             return _refused(health, seen, profile, now)
         case _:
             return health
+
+
+def is_known(health: ChannelHealth, seen: Evidence, now: datetime) -> bool:
+    """One more success, within a second of the last, of a channel that has no trouble: it says nothing new."""
+    well = seen.verdict is Verdict.UP and seen.by_post and seen.fault is None
+    if not well or health.up_at is None or health.up_at != health.answered_at or now - health.up_at >= SAME_MOMENT:
+        return False
+    return not (
+        health.failed_at
+        or health.failing_since
+        or health.post_failures
+        or health.refused
+        or health.slow_until
+        or is_open(health)
+    )
 
 
 def _close(health: ChannelHealth, profile: Profile, now: datetime) -> ChannelHealth:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
+from functools import lru_cache
 from string import Formatter
 
 from broker.model import Reason, Status
@@ -32,6 +33,8 @@ def sentence(reason: Reason, zone: tzinfo, **context: object) -> Sentence:
 
     Never raises: an unknown key, or one without its arguments, is shown as the key itself.
     """
+    if reason.key in _WHOLE:
+        return dict(_WHOLE[reason.key])
     said = {language: _said(reason, language, zone, context) for language in LANGUAGES}
     return {language: _capital(text) if text else reason.key for language, text in said.items()}
 
@@ -164,6 +167,7 @@ def called(text: str, language: str) -> str:
     return _capital(_name(text, language))
 
 
+@lru_cache(maxsize=1024)
 def _name(text: str, language: str) -> str:
     """A channel, operator or failure domain by the name people know."""
     bare = _DOMAIN.sub("", text, count=1)
@@ -173,3 +177,11 @@ def _name(text: str, language: str) -> str:
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+_WHOLE: Mapping[str, Sentence] = {
+    key: dict(zip(LANGUAGES, map(_capital, templates), strict=True))
+    for key, templates in SENTENCES.items()
+    if not any("{" in template for template in templates)
+}
+"""Sentences without arguments."""

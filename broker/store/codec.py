@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from operator import attrgetter
 from types import UnionType
 from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -60,16 +61,16 @@ class Shape(Generic[T]):
         hints = get_type_hints(kind)
         kept = [field for field in dataclasses.fields(kind) if field.name not in columns]  # type: ignore[arg-type]
         self._kind = kind
+        self._read = attrgetter(*(field.name for field in kept), "__class__")
         self._packs = [(field.name, _default(field), _converter(hints[field.name], packs=True)) for field in kept]
         self._unpacks = {field.name: _converter(hints[field.name], packs=False) for field in kept}
 
     def pack(self, value: T) -> dict[str, Any]:
-        packed = {}
-        for name, default, convert in self._packs:
-            item = getattr(value, name)
-            if item != default:
-                packed[name] = convert(item) if convert else item
-        return packed
+        return {
+            name: convert(item) if convert else item
+            for (name, default, convert), item in zip(self._packs, self._read(value), strict=False)
+            if item is not default and item != default
+        }
 
     def unpack(self, packed: Mapping[str, Any], **columns: Any) -> T:
         """The value; fields that have columns are given beside its JSON form. Unknown names raise `KeyError`."""

@@ -89,8 +89,10 @@ class Rows:
         self._route_plan = Shape(RoutePlan)
         self._composed = Shape(Composed)
         self._event = Shape(Event, {"n", "at", "kind", "channel"})
+        self._bare_events: dict[str, str] = {}
         self._token_pair = Shape(TokenPair)
         self._plan = lru_cache(maxsize=256)(self._unpack_plan)
+        self._packed_plan: tuple[RoutePlan | None, bytes] = None, b""
 
     # operations → rows
 
@@ -145,8 +147,16 @@ class Rows:
     def _events(self, announcement_id: str, events: Iterable[Event]) -> Iterator[Write]:
         for event in events:
             kind, channel = legal(event.kind), legal(event.channel)
-            data = dumps(self._event.pack(event)).decode()
+            data = self._event_data(event)
             yield "insert_events", (announcement_id, event.n, to_micros(event.at), kind, channel, data)
+
+    def _event_data(self, event: Event) -> str:
+        if event.reason is None or event.reason.args:
+            return dumps(self._event.pack(event)).decode()
+        key = event.reason.key  # one of few
+        if (data := self._bare_events.get(key)) is None:
+            data = self._bare_events[key] = dumps(self._event.pack(event)).decode()
+        return data
 
     def announcement_row(self, announcement: Announcement) -> Row:
         """All columns in order but owner and epoch, which the store changes by itself."""
@@ -184,11 +194,18 @@ class Rows:
     def _content_row(self, case: Case) -> Row:
         texts = (
             dumps(self._draft.pack(case.announcement.draft)),
-            dumps(self._route_plan.pack(case.announcement.plan)),
+            self._pack_plan(case.announcement.plan),
             dumps({name: self._composed.pack(each.composed) for name, each in case.deliveries.items()}),
         )
         crc = checksum_of_texts(case.announcement.id.encode(), *texts)
         return (case.announcement.id, *(text.decode() for text in texts), crc)
+
+    def _pack_plan(self, plan: RoutePlan) -> bytes:
+        """Announcements in a row mostly share theirs."""
+        last, text = self._packed_plan
+        if last is not plan:
+            self._packed_plan = plan, text = plan, dumps(self._route_plan.pack(plan))
+        return text
 
     def _inbox_row(self, entry: InboxEntry) -> Row:
         channel, kind = legal(entry.channel), legal(entry.kind)

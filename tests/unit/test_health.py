@@ -38,6 +38,7 @@ from broker.rules.health import (
     View,
     changes_at,
     evidence,
+    is_known,
     is_open,
     may_try,
     observe,
@@ -600,3 +601,15 @@ def test_the_view_does_not_depend_on_the_order_of_the_channels(steps: Any, rng: 
     keys = list(known)
     rng.shuffle(keys)
     assert view({key: known[key] for key in keys}, now) == view(known, now)
+
+
+@given(HISTORIES, st.floats(0, 2))
+def test_what_is_called_known_would_change_nothing_but_times(steps: Any, later: float):
+    health, now = history([*steps, (9, (Verb.PUBLISH, UP), "a5")])
+    well, now = Evidence(Verdict.UP, by_post=True), now + s(later)
+    assert is_known(health, well, now) == (later < 1 and not is_open(health))
+    if is_open(health):
+        return
+    told = observe(health, well, META, now)
+    assert replace(told, up_at=health.up_at, answered_at=health.answered_at) == health
+    assert not is_known(observe(health, Evidence(Verdict.OUTAGE, by_post=True), META, now), well, now)
