@@ -87,6 +87,7 @@ def problems(route: Route, channels: Channels, alerts: Collection[str]) -> Itera
             elif name not in channels:
                 yield key, f"there is no channel `{name}`{meant(name, channels.keys() - alerts)}"
     yield from _contradictions(route)
+    yield from _too_late(route)
     yield from _out_of_reach(route, channels)
 
 
@@ -116,6 +117,15 @@ def _contradictions(route: Route) -> Iterator[tuple[str, str]]:
     for name in route.reserve:
         if name in replace(route, reserve=()).channels:
             yield "reserve", f"`{name}` is in post_to or stand_ins already: name it in one place"
+
+
+def _too_late(route: Route) -> Iterator[tuple[str, str]]:
+    """For the goal stand-ins and reserve are started at half of its time: never, if that is too late for any."""
+    within = route.within or max(WITHIN.values())
+    if (route.stand_ins or route.reserve) and within / 2 >= route.start_by:
+        unwritten = "" if route.within else " (where it is not written: 5 minutes, if urgent 1)"
+        never = "is over before half of goal.within is, when stand-ins and reserve are started for the goal"
+        yield "start_by", f"{never}: make it longer than that half, or goal.within{unwritten} shorter"
 
 
 def _out_of_reach(route: Route, channels: Channels) -> Iterator[tuple[str, str]]:

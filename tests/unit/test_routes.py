@@ -26,6 +26,11 @@ CHANNELS = {
     "sms": a_channel("sms", "viettel", cost="900 đ a message"),
 }
 
+NEVER_STARTED = (
+    "is over before half of goal.within is, when stand-ins and reserve are started for the goal: "
+    "make it longer than that half, or goal.within{} shorter"
+)
+
 
 def a_route(*post_to: str, **more: object) -> Route:
     return Route(name="r", post_to=post_to, **more)  # type: ignore[arg-type]
@@ -128,10 +133,24 @@ def test_channels_stand_in_the_order_of_writing():
             a_route("facebook", "zalo", operators=0, domestic=1),
             [("goal.domestic", "1 is more than goal.operators (0), of which they are a part")],
         ),
+        (
+            a_route("zalo", reserve=("sms",), within=timedelta(minutes=20), start_by=timedelta(minutes=10)),
+            [("start_by", NEVER_STARTED.format(""))],
+        ),
+        (
+            a_route("facebook", stand_ins={"facebook": ("zalo",)}, start_by=timedelta(minutes=2)),
+            [("start_by", NEVER_STARTED.format(" (where it is not written: 5 minutes, if urgent 1)"))],
+        ),
     ],
 )
 def test_routes_that_cannot_work(route: Route, found: list[tuple[str, str]]):
     assert list(problems(route, CHANNELS, ("duty",))) == found
+
+
+def test_start_by_is_as_short_as_one_likes_where_nothing_is_started_and_long_enough_where_it_is():
+    assert not list(problems(a_route("facebook", "zalo", start_by=timedelta(seconds=1)), CHANNELS, ()))
+    enough = a_route("zalo", reserve=("sms",), within=timedelta(minutes=19), start_by=timedelta(minutes=10))
+    assert not list(problems(enough, CHANNELS, ()))
 
 
 def test_what_was_probably_meant():
