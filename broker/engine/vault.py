@@ -9,7 +9,7 @@ with the access token, call the desk, and try the old refresh token only when th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 import structlog
@@ -104,7 +104,7 @@ class TokenVault:
         early = self._token.pair.issued_at is not None and self._left(self._token.pair) > LAST_PART
         if left > WARN_BEFORE or early:
             return None
-        return Reason("token_ends", {"channel": self._slot.rpartition("/")[2], "days": max(left, timedelta(0)).days})
+        return self._reason("token_ends", {"days": max(left, timedelta(0)).days})
 
     async def close(self) -> None:
         """Waits for a renewal under way: its answer must not be lost. Before the session and the store are closed."""
@@ -249,9 +249,13 @@ class TokenVault:
         """Once until a token is renewed: one call of the desk for one trouble."""
         if key not in self._told:
             self._told.add(key)
-            said = {name: value for name, value in args.items() if value}
-            self._trouble = Reason(key, {"channel": self._slot.rpartition("/")[2], **said})
+            self._trouble = self._reason(key, {name: value for name, value in args.items() if value})
             self._on_trouble(self._trouble)
+
+    def _reason(self, key: str, args: Mapping[str, object]) -> Reason:
+        """With the command that helps: there the channel goes by its own name, not by the one people know."""
+        channel = self._slot.rpartition("/")[2]
+        return Reason(key, {"channel": channel, "command": f"loa connect {channel}", **args})
 
 
 def _name(pair: TokenPair) -> str:

@@ -201,16 +201,16 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "token_lost": (
         (
             "the answer to a renewal of the token was lost[ ({detail})]: the one we have is used while it lasts"
-            "[, until {until}]; grant access again in good time"
+            "[, until {until}]; grant access again in good time[ ({command})]"
         ),
         (
             "không nhận được câu trả lời khi gia hạn mã truy cập[ ({detail})]: dùng tiếp mã hiện có khi còn hiệu lực"
-            "[, đến {until}]; cần cấp quyền lại kịp thời"
+            "[, đến {until}]; cần cấp quyền lại kịp thời[ ({command})]"
         ),
     ),
     "token_ends": (
-        "its token ends [in {days} days|today]: grant access again (loa connect {channel})",
-        "mã truy cập hết hạn [sau {days} ngày nữa|hôm nay]: cần cấp quyền lại (loa connect {channel})",
+        "its token ends [in {days} days|today]: grant access again[ ({command})]",
+        "mã truy cập hết hạn [sau {days} ngày nữa|hôm nay]: cần cấp quyền lại[ ({command})]",
     ),
     "token_refused": (
         "the token cannot be renewed[: {detail}]",

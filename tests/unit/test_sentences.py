@@ -26,6 +26,7 @@ EVERYTHING = {
     "at": SINCE,
     "because": "sai giờ",
     "by": "Lan",
+    "command": "loa connect zalo",
     "channel": "zalo",
     "channels": ["facebook", "instagram"],
     "code": "368",
