@@ -7,6 +7,7 @@ was passed is `Unavailable` (nothing of ours can become public), an error after 
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import ssl
 from collections.abc import Mapping
@@ -64,11 +65,14 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta:
     return bounded((date if date.tzinfo else date.replace(tzinfo=UTC)) - now)
 
 
-class _GatedBody(aiohttp.BytesPayload):
-    """A body that asks the gate before its first byte, and is written once: aiohttp's own repeat is refused."""
+class _GatedBody(aiohttp.BytesIOPayload):
+    """A body that asks the gate before its first byte, and is written once: aiohttp's own repeat is refused.
+
+    A large one leaves in parts, between which others run.
+    """
 
     def __init__(self, body: bytes, content_type: str, gate: Gate) -> None:
-        super().__init__(body, content_type=content_type)
+        super().__init__(io.BytesIO(body), content_type=content_type)
         self._gate = gate
         self._written = False
 
@@ -101,6 +105,10 @@ class _Open:
     passed = False
 
     def enter(self) -> None: ...
+
+
+ALWAYS: Gate = _Open()
+"""For what publishes nothing and yet must be told apart by whether it left: the trade of a token that works once."""
 
 
 async def ask(

@@ -82,6 +82,8 @@ class Pending:
 
     handle: str
     check_after: timedelta
+    detail: str = ""
+    """What people have to do before readers see it; "" when nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,14 @@ def _telegram(emulator: Any) -> dict[str, str]:
     return {**_address(emulator), "token": f"1000000001:{'A' * 35}", "chat_id": f"@{emulator.username}"}
 
 
+def _tiktok(emulator: Any) -> dict[str, str]:
+    oauth_url = emulator.base_urls["www"]
+    app = {"client_key": emulator.client_key, "client_secret": emulator.client_secret}
+    where = {"oauth_url": oauth_url, "redirect_url": oauth_url + LANDED}
+    unused = next((token for token, is_used in emulator.refresh_tokens.items() if not is_used), "none-left")
+    return {**_address(emulator), **app, **where, "refresh_token": unused}
+
+
 def _webhook(emulator: Any) -> dict[str, str]:
     return {**_address(emulator), "allow_private": "true"}
 
@@ -86,6 +94,7 @@ _SETTINGS: Mapping[str, Callable[[Any], dict[str, str]]] = {
     "smtp": _smtp,
     "telegram": _telegram,
     "threads": _threads,
+    "tiktok": _tiktok,
     "vneid": _vneid,
     "webhook": _webhook,
     "youtube": _youtube,

@@ -117,8 +117,8 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "[{operator}|nền tảng] không trả lời[ ({detail})]",
     ),
     "pending": (
-        "[{operator}|the platform] has taken it and does not show it yet",
-        "[{operator}|nền tảng] đã nhận nhưng chưa hiển thị",
+        "[{operator}|the platform] has taken it and does not show it yet[: {detail}]",
+        "[{operator}|nền tảng] đã nhận nhưng chưa hiển thị[: {detail}]",
     ),
     "pending_person": (
         "handed over; only a person can say when readers see it[, waited for until {until}]",

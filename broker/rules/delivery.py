@@ -223,8 +223,8 @@ def _settled_at(d: Delivery, policy: Policy, otherwise: datetime) -> datetime:
 
 def _published(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> Delivery:
     match outcome:
-        case Pending(handle, check_after):
-            return _pending(d, handle, check_after, policy, now)
+        case Pending():
+            return _pending(d, outcome, policy, now)
         case Unfinished(handle, resume_after):
             return _to(d, S.DUE, Reason("unfinished"), handle=handle, next_at=now + resume_after)
         case Absent():
@@ -248,12 +248,16 @@ def _published(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> 
             return d
 
 
-def _pending(d: Delivery, handle: str, check_after: timedelta, policy: Policy, now: datetime) -> Delivery:
+def _pending(d: Delivery, taken: Pending, policy: Policy, now: datetime) -> Delivery:
     """Taken, and shown later. Where nobody can be asked when, a person's word is waited for."""
     if Verb.CONFIRM in policy.profile.abilities:
-        return _to(d, S.PENDING, Reason("pending"), handle=handle, next_at=now + bounded(check_after))
+        return _to(d, S.PENDING, _taken(taken), handle=taken.handle, next_at=now + bounded(taken.check_after))
     until = (d.sent_at or now) + policy.profile.pending_for
-    return _to(d, S.PENDING, Reason("pending_person", {"until": _iso(until)}), handle=handle)
+    return _to(d, S.PENDING, Reason("pending_person", {"until": _iso(until)}), handle=taken.handle)
+
+
+def _taken(pending: Pending) -> Reason:
+    return Reason("pending", {"detail": pending.detail} if pending.detail else {})
 
 
 def _retry(d: Delivery, reason: Reason, asked: timedelta | None, policy: Policy, now: datetime) -> Delivery:
@@ -309,7 +313,8 @@ def _nobody_to_ask(d: Delivery, policy: Policy, now: datetime) -> Delivery:
 def _confirmed(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> Delivery:
     match outcome:
         case Pending(handle, check_after):
-            return replace(d, handle=handle, next_at=now + bounded(check_after), asks=d.asks + 1)
+            said = replace(d, reason=_taken(outcome)) if outcome.detail else d
+            return replace(said, handle=handle, next_at=now + bounded(check_after), asks=d.asks + 1)
         case Unfinished(handle, resume_after):
             return _to(d, S.DUE, Reason("unfinished"), handle=handle, next_at=now + resume_after)
         case Absent():
@@ -324,8 +329,8 @@ def _confirmed(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> 
 
 def _found(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> Delivery:
     match outcome:
-        case Pending(handle, check_after):
-            return _pending(d, handle, check_after, policy, now)
+        case Pending():
+            return _pending(d, outcome, policy, now)
         case Unfinished(handle, resume_after):
             return _to(d, S.DUE, Reason("unfinished"), handle=handle, next_at=now + resume_after, first_sent_at=None)
         case Absent():

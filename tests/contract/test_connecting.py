@@ -18,12 +18,14 @@ from adapters.emulators.instagram import InstagramEmulator
 from adapters.emulators.pointing import settings_for
 from adapters.emulators.telegram import TelegramEmulator
 from adapters.emulators.threads import ThreadsEmulator
+from adapters.emulators.tiktok import TiktokEmulator
 from adapters.emulators.youtube import YouTubeEmulator
 from adapters.emulators.zalo import ZaloEmulator
 from adapters.facebook import FacebookAdapter
 from adapters.instagram import InstagramAdapter
 from adapters.telegram import TelegramAdapter
 from adapters.threads import ThreadsAdapter
+from adapters.tiktok import TiktokAdapter
 from adapters.youtube import YouTubeAdapter
 from adapters.zalo import ZaloAdapter
 from broker.clock import SystemClock
@@ -39,9 +41,10 @@ KINDS: dict[str, tuple[Any, Any]] = {
     "instagram": (InstagramEmulator, InstagramAdapter),
     "zalo": (ZaloEmulator, ZaloAdapter),
     "telegram": (TelegramEmulator, TelegramAdapter),
+    "tiktok": (TiktokEmulator, TiktokAdapter),
     "youtube": (YouTubeEmulator, YouTubeAdapter),
 }
-OAUTH = ("facebook", "threads", "instagram", "zalo", "youtube")
+OAUTH = ("facebook", "threads", "instagram", "zalo", "tiktok", "youtube")
 OURS = frozenset({"token", "page_id", "user_id", "oa_id", "channel_id", "refresh_token"})
 """What connecting finds out, and the configuration therefore need not say."""
 
@@ -227,7 +230,7 @@ async def test_a_refusal_says_so(desk_for, kind):
 @pytest.mark.parametrize("kind", OAUTH)
 async def test_a_wrong_secret_is_the_platforms_refusal_without_the_secret(desk_for, kind):
     desk = await desk_for(kind)
-    secret = "client_secret" if kind == "youtube" else "app_secret"
+    secret = "client_secret" if kind in ("tiktok", "youtube") else "app_secret"
     with pytest.raises(NotConnected) as caught:
         await desk.connector(**{secret: "not-the-secret"}).accept(CONSENT, await desk.land())
     assert "not-the-secret" not in str(caught.value)
@@ -378,6 +381,18 @@ async def test_telegram_tells_a_missing_right(desk_for):
     told = await connector.particulars()
     assert isinstance(told, Particulars)
     assert (told.rights, len(told.lacks)) == ((), 1)
+
+
+@pytest.mark.parametrize(("mode", "lacking"), [("inbox", 0), ("direct", 1)])
+async def test_tiktok_tells_that_a_private_account_cannot_post_for_everybody(desk_for, mode, lacking):
+    desk = await desk_for("tiktok", private=True)
+    connector = desk.connector(mode=mode)
+    [account] = await connector.accept(CONSENT, await desk.land())
+    await connector.keep(account)
+    told = await desk.connector(mode=mode).particulars()
+    assert isinstance(told, Particulars)
+    assert (told.account, told.mode, len(told.lacks)) == ("Tin Ví Dụ (open-4402)", mode, lacking)
+    assert told.token_ends_at is not None
 
 
 def _code(landed: str) -> str:

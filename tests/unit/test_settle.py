@@ -106,6 +106,14 @@ def test_where_nobody_can_be_asked_a_persons_word_is_waited_for():
     assert by_time(waits, how, at(1 + 3600)).state is S.UNCONFIRMED
 
 
+def test_what_people_have_to_do_is_said_as_soon_as_the_platform_says_it():
+    taken = settle(delivery(S.SENDING, sent_at=T0), Verb.PUBLISH, Pending("h", s(1)), policy(), NOW)
+    waiting = settle(taken, Verb.CONFIRM, Pending("h", s(1), "tap the draft"), policy(), NOW)
+    silent = settle(waiting, Verb.CONFIRM, Pending("h", s(1)), policy(), NOW)
+    said = [one.reason.args.get("detail") for one in (taken, waiting, silent) if one.reason]
+    assert said == [None, "tap the draft", "tap the draft"]
+
+
 @pytest.mark.parametrize("step", [HANDLE, LIST])
 def test_a_platform_that_offers_no_read_back_cannot_be_asked(step: StepClass):
     how = policy(step, abilities=frozenset({Verb.PROBE}))
