@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import AwareDatetime, Field, model_validator
 
 from adapters._containers import ContainerAdapter, failure
+from adapters._files import files_of
 from adapters._graph import GONE, Graph, GraphSettings, Refusal, harmless
 from adapters._meta_accounts import InstagramConnector, long_token
 from adapters._readback import Listed
@@ -36,7 +37,6 @@ MEDIA = MediaNeeds(
     ratio=(0.8, 1.91),
     by_url=True,
 )
-NO_FOLDER = Unavailable(Fault.MEDIA, "the agency has no media folder any more: give it a `site`")
 TOKEN_LIFE = timedelta(days=60)
 BY_FACEBOOK = "https://graph.facebook.com"
 
@@ -113,12 +113,9 @@ class InstagramAdapter(ContainerAdapter):
         return await self._account.quota()
 
     async def _create(self, job: Job) -> str | Outcome:
-        files: list[MediaFile] = []
-        for medium in job.composed.media:
-            file = await self._tools.media.ready(medium, MEDIA) if self._tools.media else NO_FOLDER
-            if not isinstance(file, MediaFile):
-                return file
-            files.append(file)
+        files = await files_of(job, MEDIA, self._tools)
+        if not isinstance(files, list):
+            return files
         made = await self._container(job, files)
         return made.outcome if isinstance(made, Refusal) else made
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import ClassVar
 
+from adapters._files import files_of
 from adapters._http import host_of
 from adapters._readback import search, window
 from adapters._tiktok import PRIVATE, TiktokApi, TiktokAppSettings, harmless, meaning
@@ -32,13 +33,11 @@ from broker.outcome import (
     Outcome,
     Pending,
     Rejected,
-    Unavailable,
     Uncertain,
     Unfinished,
 )
 
 MEDIA = MediaNeeds(images=35, videos=1, card=MediaKind.VIDEO, image_bytes=20_000_000, width=(360, 4096))
-NO_FOLDER = Unavailable(Fault.MEDIA, "the agency has no media folder any more: give it a `site`")
 TAP = "a person must tap the draft in the inbox of TikTok's app, paste the text, and post it for everybody"
 UNSEEN = "posted from the app; TikTok still checks it, or the person chose a smaller audience"
 VIDEO_INIT = {"inbox": "/v2/post/publish/inbox/video/init/", "direct": "/v2/post/publish/video/init/"}
@@ -88,15 +87,20 @@ class TiktokAdapter(AdapterBase):
 
     async def find(self, job: Job) -> Finding:
         """Without an id nothing can be public, save pictures whose answer was lost: no list proves their absence."""
+        if job.count:
+            return await self._listed(job)
         if job.platform_id:
             return await self._posts.still_shown(job.platform_id, job.neighbour, self._tools.clock.now())
         if job.handle:
             return await self.confirm(job)
         if not (job.step and _is_photo(job)):
             return Absent()
-        titled = replace(job, composed=replace(job.composed, text=job.composed.parts["title"]))
-        found = await search(titled, self._posts.page, window(job))
+        found = await self._listed(job)
         return replace(found, back_to=self._tools.clock.now()) if isinstance(found, NotSeen) else found
+
+    async def _listed(self, job: Job) -> Finding:
+        text = job.composed.parts.get("title", job.composed.text)
+        return await search(replace(job, composed=replace(job.composed, text=text)), self._posts.page, window(job))
 
     async def probe(self) -> Outcome:
         found = await (self.connector.creator() if self._is_direct else self.connector.person())
@@ -106,14 +110,7 @@ class TiktokAdapter(AdapterBase):
 
     async def _files(self, job: Job) -> list[MediaFile] | Outcome:
         """Pictures need a public address, videos do not."""
-        files: list[MediaFile] = []
-        needs = replace(MEDIA, by_url=_is_photo(job))
-        for medium in job.composed.media:
-            file = await self._tools.media.ready(medium, needs) if self._tools.media else NO_FOLDER
-            if not isinstance(file, MediaFile):
-                return file
-            files.append(file)
-        return files
+        return await files_of(job, replace(MEDIA, by_url=_is_photo(job)), self._tools)
 
     async def _info(self, job: Job, file: MediaFile) -> dict[str, object] | Outcome:
         """What goes with the media; for a post that is public at once, the account must be able to make it so."""

@@ -29,7 +29,7 @@ _UPLOAD_LIFE, _MINUTE, _DAY = timedelta(hours=1), timedelta(minutes=1), timedelt
 _ACCESS_LIFE = timedelta(hours=24)
 _EVERYBODY, _ONLY_ME = "PUBLIC_TO_EVERYONE", "SELF_ONLY"
 _LIMITS = {"init": 6, "photo": 6, "creator": 20, "status": 30}
-"""Calls a minute, for each token."""
+"""Calls a minute, by step."""
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 WORDS: Mapping[Kind, tuple[int, str]] = {
@@ -102,6 +102,7 @@ class TiktokEmulator(HttpEmulator):
         longest_s: int = 600,
         posts_a_day: int = 15,
         drafts: int = 5,
+        calls_a_minute: Mapping[str, int] = _LIMITS,
         **common: Unpack[Common],
     ) -> None:
         self.consents = Consents(self)
@@ -110,7 +111,7 @@ class TiktokEmulator(HttpEmulator):
         self.audited, self.private = audited, private
         self.ready_after, self.public_after = timedelta(seconds=ready_after), timedelta(seconds=public_after)
         self.verified, self.longest_s = tuple(verified), longest_s
-        self.posts_a_day, self.drafts = posts_a_day, drafts
+        self.posts_a_day, self.drafts, self.calls_a_minute = posts_a_day, drafts, calls_a_minute
         self.access_tokens = {access_token: self.now() + _ACCESS_LIFE}
         self.refresh_tokens = {refresh_token: False}  # True: used
         self.publications: dict[str, Publication] = {}
@@ -218,7 +219,7 @@ class TiktokEmulator(HttpEmulator):
         ends_at = self.access_tokens.get(call.bearer or "")
         if ends_at is None or self.now() >= ends_at:
             raise self._refused("access_token_invalid", 401)
-        if limit := _LIMITS.get(call.step):
+        if limit := self.calls_a_minute.get(call.step):
             used = self._calls.setdefault(call.step, _Used())
             if used.count(self.now(), _MINUTE) >= limit:
                 raise self._refused("rate_limit_exceeded", 429)

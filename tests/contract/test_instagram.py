@@ -166,7 +166,7 @@ class TestInstagram(Handles, Deletes):
         assert [one.kind for one in self.containers(bench).values()] == ["REELS"]
 
     async def test_nothing_to_show_is_nothing_to_post(self, bench):
-        with pytest.raises(Unsuited, match="without a picture"):
+        with pytest.raises(Unsuited, match="add_picture"):
             bench.adapter.compose(POST)
 
     # -- our media host

@@ -340,7 +340,7 @@ class TestInbox(Confirms):
     emulator = TiktokEmulator
     settings: ClassVar = ACCOUNT
     steps: ClassVar = {"init": "init", "upload": "upload"}
-    options: ClassVar = {"ready_after": 0, "drafts": 100}
+    options: ClassVar = {"ready_after": 0, "drafts": 100, "calls_a_minute": {}}  # the suite asks in no time
     secrets: ClassVar = TestDirect.secrets
     done = Pending
     is_public = False
@@ -357,6 +357,12 @@ class TestInbox(Confirms):
         found = await copy.confirm(bench.new_adapter())
         [post] = bench.log.copies(POST.reference)
         assert (found, post.text) == (Live(post.id), copy.composed.text)
+
+    async def test_a_text_that_is_too_long_after_all_is_the_contents_fault(self, bench):
+        """Of pictures; a draft of a video brings no text."""
+        copy = bench.copy(with_pictures(bench))
+        copy.composed = replace(copy.composed, parts={"title": "Tin", "description": "a" * 4001})
+        assert isinstance(await copy.publish(bench.adapter), Rejected)
 
     async def test_a_post_for_followers_only_is_never_live(self, bench):
         copy = await bench.live()
@@ -398,16 +404,24 @@ class TestInbox(Confirms):
 # -- what it takes
 
 
+@pytest.mark.parametrize("headline", ["Bão số 9", "Nước dâng nhanh ở hạ lưu. " * 20])
+def test_a_list_shows_the_reference_however_long_the_headline_is(headline):
+    video = Medium(name="a.mp4", kind=MediaKind.VIDEO, mime="video/mp4")
+    composed = adapter().compose(replace(POST, headline=headline, media=(video,)))
+    assert POST.reference in composed.text[:150]
+    assert headline.split()[0] in composed.text[:30]
+
+
 def test_text_alone_becomes_a_video_only_for_urgent_news_and_if_the_channel_allows_it():
     card_video = Medium(name="card.mp4", kind=MediaKind.VIDEO, mime="video/mp4")
     urgent = replace(POST, urgency=Urgency.URGENT, card_video=card_video)
     assert adapter(card_video=True).compose(urgent).media == (card_video,)
     for refused, say in (
-        (adapter(card_video=True).compose, "urgent"),
-        (adapter().compose, "card_video = true"),
+        (adapter(card_video=True).compose, "add_video_routine"),
+        (adapter().compose, "add_video"),
     ):
-        with pytest.raises(Unsuited, match=say):
-            refused(replace(urgent, urgency=Urgency.ROUTINE) if say == "urgent" else urgent)
+        with pytest.raises(Unsuited, match=f"^{say}$"):
+            refused(replace(urgent, urgency=Urgency.ROUTINE) if say == "add_video_routine" else urgent)
 
 
 def adapter(**settings: Any) -> TiktokAdapter:
