@@ -59,6 +59,8 @@ class Item:
     published_at: str = ""
     updated_at: str = ""
     withdrawn_at: str = ""
+    media: list[dict[str, Any]] = field(default_factory=list)
+    """Pictures and videos: address, mime, size_bytes, width, height and, in words, what they show (alt)."""
 
     def says_the_same(self, other: Item) -> bool:
         dated = {name: getattr(other, name) for name in ("published_at", "updated_at", "withdrawn_at")}
@@ -70,7 +72,10 @@ class Item:
         return replace(gone, published_at=self.published_at or at, updated_at=at, withdrawn_at=at)
 
     def to_json(self) -> bytes:
-        return json.dumps(asdict(self), ensure_ascii=False, indent=1).encode()
+        said = asdict(self)
+        if not self.media:
+            del said["media"]
+        return json.dumps(said, ensure_ascii=False, indent=1).encode()
 
     @cached_property
     def mark(self) -> str:
@@ -109,6 +114,12 @@ class Pages:
 
     def page(self, item: Item) -> bytes:
         return self._rendered("page.html", item.language, item=item)
+
+    def policy(self, media: Sequence[Mapping[str, Any]] = ()) -> str:
+        """What a page may load: its own style, and what it shows."""
+        bare = "default-src 'none'; style-src 'unsafe-inline'"
+        hosts = " ".join(sorted({f"{urlsplit(one['url']).scheme}://{urlsplit(one['url']).netloc}" for one in media}))
+        return f"{bare}; img-src {hosts}; media-src {hosts}" if hosts else bare
 
     def overview(self, items: Sequence[Item]) -> dict[str, bytes]:
         """Index and feeds of these items, newest first; file name -> content."""
@@ -154,6 +165,9 @@ class Pages:
         SubElement(entry, "link", rel="alternate", type="text/html", href=f"{self.url}/{item.reference}")
         if item.link_is_web:
             SubElement(entry, "link", rel="related", href=item.link)
+        for one in item.media:
+            given = {"type": one["mime"], "length": str(one["size_bytes"]), "href": one["url"]}
+            SubElement(entry, "link", {"rel": "enclosure", **given, **({"title": one["alt"]} if one["alt"] else {})})
         if item.author or item.agency:
             SubElement(SubElement(entry, "author"), "name").text = item.author or item.agency
         SubElement(entry, "content", type="html").text = str(item.html) or str(Markup.escape(self._title(item)))
@@ -170,6 +184,9 @@ class Pages:
         return json.dumps(feed, ensure_ascii=False, indent=1).encode()
 
     def _json_item(self, item: Item) -> dict[str, Any]:
+        attached = [
+            {"url": one["url"], "mime_type": one["mime"], "size_in_bytes": one["size_bytes"]} for one in item.media
+        ]
         given: dict[str, Any] = {
             "id": self._id(item),
             "url": f"{self.url}/{item.reference}",
@@ -180,5 +197,7 @@ class Pages:
             "date_modified": item.updated_at,
             "authors": [{"name": item.author or item.agency}] if item.author or item.agency else None,
             "language": item.language,
+            "image": next((one["url"] for one in item.media if one["mime"].startswith("image/")), None),
+            "attachments": attached or None,
         }
         return {name: value for name, value in given.items() if value is not None}

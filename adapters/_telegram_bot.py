@@ -5,12 +5,25 @@ Source: Telegram's Bot API pages, read 2026-11-22. Bots have no consent page: @B
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from adapters._consent import Consenting, refused
-from broker.contract import Account, Consent, Invitation, NotConnected, Particulars, TokenPair, Tools
+from broker.contract import (
+    Account,
+    Consent,
+    Invitation,
+    Job,
+    MediaFile,
+    MediaNeeds,
+    NotConnected,
+    Particulars,
+    Shelf,
+    TokenPair,
+    Tools,
+)
 from broker.outcome import Outcome
 
 TOKEN = re.compile(r"[0-9]+:[A-Za-z0-9_-]+")
@@ -18,6 +31,14 @@ _SAY = (
     "In Telegram, open @BotFather, send /newbot (or /token for a bot you have), and make the bot an administrator of"
     " {chat} with the right to post messages. Then paste the token that @BotFather shows here"
 )
+
+PICTURE = MediaNeeds(images=1, image_bytes=10_000_000, width=(16, 2560), ratio=(0.05, 20))
+
+
+async def picture_of(job: Job, shelf: Shelf | None) -> bytes | None:
+    """The post's picture as it is uploaded; None if it has none, or it cannot be had."""
+    file = await shelf.ready(job.composed.media[0], PICTURE) if shelf and job.composed.media else None
+    return await asyncio.to_thread(file.path.read_bytes) if isinstance(file, MediaFile) else None
 
 
 @dataclass(frozen=True, slots=True)

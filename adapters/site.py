@@ -17,7 +17,7 @@ import re
 from dataclasses import asdict, replace
 from datetime import UTC, timedelta
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field
 from yarl import URL
@@ -26,11 +26,14 @@ from adapters._http import Answer, ask
 from adapters._items import Change, HalfWritten, ItemFolder
 from adapters._pages import Item, Pages, clean
 from adapters._titled import titled
-from broker.contract import AdapterBase, ChannelSettings, Gate, Job, Profile, Step, Tools
+from broker.contract import AdapterBase, ChannelSettings, Gate, Job, MediaFile, MediaNeeds, Profile, Step, Tools
 from broker.contract import Path as NetworkPath
 from broker.model import Composed, Post, StepClass, Verb
 from broker.outcome import Absent, Fault, Finding, Live, Outcome, Pending, Rejected, Seen, Unavailable, Uncertain
+from broker.rules.media import chosen
 from broker.rules.text import compose_text
+
+MEDIA = MediaNeeds(images=20, videos=20, mixed=True, by_url=True)
 
 _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _OFFSET = re.compile(r"([+-])(0\d|1[0-4]):([0-5]\d)")
@@ -90,6 +93,7 @@ class SiteAdapter(AdapterBase):
             own=True,
             path=NetworkPath.OWN,
             steps=(Step("write", StepClass.HANDLE),),
+            media=MEDIA,
             abilities=frozenset({Verb.PROBE, Verb.CONFIRM, Verb.FIND, Verb.EDIT, Verb.DELETE}),
             usual=timedelta(seconds=1),
             look_back=None,
@@ -110,7 +114,7 @@ class SiteAdapter(AdapterBase):
             link=clean(post.link or ""),
             late_mark=clean(post.late_mark or ""),
         )
-        text = compose_text(post)
+        text = replace(compose_text(post), media=chosen(post, MEDIA))
         return replace(text, parts={name: value for name, value in asdict(item).items() if value})
 
     async def publish(self, job: Job) -> Outcome:
@@ -147,12 +151,25 @@ class SiteAdapter(AdapterBase):
         return Live("own")
 
     async def _show(self, job: Job, gate: Gate | None = None) -> Outcome:
-        item = await self._put(job.reference, self._published(job), gate)
+        media = await self._media(job)
+        item = await self._put(job.reference, self._published(job, media), gate)
         if not isinstance(item, Item):
             return item
         if item.withdrawn_at:
             return Rejected("withdrawn", "the page says already that this announcement was withdrawn")
-        return await self._seen(item)
+        missing = "media_not_kept" if len(media) < len(job.composed.media) else ""
+        seen = await self._seen(item)
+        return replace(seen, without=missing) if isinstance(seen, Live) else seen
+
+    async def _media(self, job: Job) -> list[dict[str, Any]]:
+        """What can be shown of the pictures and videos: a file that is gone does not hold the page back."""
+        shown = []
+        for medium in job.composed.media:
+            file = await self._tools.media.ready(medium, MEDIA) if self._tools.media else None
+            if isinstance(file, MediaFile):
+                said = {name: getattr(file, name) for name in ("url", "mime", "size_bytes", "width", "height")}
+                shown.append({**said, "alt": clean(file.alt)})
+        return shown
 
     async def _put(self, reference: str, change: Change, gate: Gate | None) -> Item | Unavailable | Uncertain:
         try:
@@ -176,11 +193,11 @@ class SiteAdapter(AdapterBase):
             return Live(item.reference, url, Seen.PUBLIC)
         return Pending(item.mark, self.profile.first_look)
 
-    def _published(self, job: Job) -> Change:
+    def _published(self, job: Job, media: list[dict[str, Any]]) -> Change:
         """The item with what the job says; nothing changes if it says so already, or that it was withdrawn."""
 
         def change(stored: Item | None) -> Item:
-            new = Item(**job.composed.parts)
+            new = Item(**job.composed.parts, media=media)
             if stored is not None and (stored.withdrawn_at or stored.says_the_same(new)):
                 return stored
             now = self._now()
@@ -190,7 +207,7 @@ class SiteAdapter(AdapterBase):
 
     def _withdrawn(self, job: Job) -> Change:
         def change(stored: Item | None) -> Item:
-            item = stored or Item(**job.composed.parts)
+            item = stored or Item(**job.composed.parts, media=[])
             return item if item.withdrawn_at else item.withdrawn(self._now())
 
         return change

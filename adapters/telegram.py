@@ -22,7 +22,7 @@ from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, Te
 from adapters._bot_api import TooSoon, bot_for, fault_of
 from adapters._consent import never_renewed, not_connected
 from adapters._http import host_of
-from adapters._telegram_bot import TOKEN, BotSeen, TelegramConnector
+from adapters._telegram_bot import PICTURE, TOKEN, BotSeen, TelegramConnector, picture_of
 from broker.contract import (
     AdapterBase,
     ChannelSettings,
@@ -37,12 +37,14 @@ from broker.contract import (
 )
 from broker.model import Composed, Post, StepClass, Verb
 from broker.outcome import Absent, Denied, Fault, Finding, Live, Outcome, Rejected, Throttled, Unavailable, Uncertain
+from broker.rules.media import chosen
 from broker.rules.text import compose_text
 
 T = TypeVar("T")
 
 # Telegram counts "characters" and names no unit; its entities count UTF-16 units, which are never fewer.
 LIMIT = TextLimit(4096, Unit.UTF16)
+CAPTION = TextLimit(1024, Unit.UTF16)
 
 _RIGHTS = "make the bot an administrator of the channel with the right to post messages"
 _UNKNOWN_BOT = (
@@ -102,6 +104,7 @@ PROFILE = Profile(
     blocked_in=frozenset({"VN"}),  # since May 2025
     steps=(Step("send", StepClass.NOTHING),),
     text=LIMIT,
+    media=PICTURE,
     abilities=frozenset({Verb.PROBE, Verb.EDIT, Verb.DELETE}),
     usual=timedelta(seconds=2),
     look_back=None,
@@ -162,12 +165,20 @@ class TelegramAdapter(AdapterBase):
         self.connector = TelegramConnector(settings.chat_id, tools, settings.seed, self._look)
 
     def compose(self, post: Post) -> Composed:
-        return compose_text(post, LIMIT)
+        """With the first picture, where the whole text fits below it: nothing is cut for a picture's sake."""
+        composed = compose_text(post, LIMIT)
+        return replace(composed, media=chosen(post, PICTURE)) if composed.length <= CAPTION.limit else composed
 
     async def publish(self, job: Job) -> Outcome:
+        """When the picture cannot be had, the text goes alone: news does not wait."""
+        photo = await picture_of(job, self._tools.media)
+        without = "media_not_kept" if job.composed.media and photo is None else ""
+
         async def send(bot: Bot) -> Live:
-            message = await bot.send_message(self._settings.chat_id, job.composed.text)
-            return Live(str(message.message_id), message.link)
+            chat, text = self._settings.chat_id, job.composed.text
+            sent = bot.send_photo(chat, photo, caption=text) if photo else bot.send_message(chat, text)
+            message = await sent
+            return Live(str(message.message_id), message.link, without=without)
 
         return await self._called(job.gate, send)
 
@@ -175,7 +186,14 @@ class TelegramAdapter(AdapterBase):
         if job.platform_id is None:
             return _NO_NUMBER
         chat, number, text = self._settings.chat_id, int(job.platform_id), job.composed.text
-        edited = await self._called(job.gate, lambda bot: bot.edit_message_text(text, chat, number))
+        edited = await self._called(
+            job.gate,
+            lambda bot: (
+                bot.edit_message_caption(chat, number, caption=text)
+                if job.composed.media
+                else bot.edit_message_text(text, chat, number)
+            ),
+        )
         is_same = isinstance(edited, Rejected) and _NOT_MODIFIED in edited.code
         return edited if isinstance(edited, Outcome) and not is_same else Live(str(number), job.url)
 

@@ -9,7 +9,7 @@ a consumer that remembers ids, as the specification asks, takes every announceme
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
@@ -23,8 +23,8 @@ from adapters._guard import AddressRefused, PublicResolver, may_be_public
 from adapters._http import Answer, ask, retry_after
 from adapters._signing import signed, signing_keys
 from adapters._titled import titled
-from broker.contract import AdapterBase, ChannelSettings, Gate, Job, Profile, Step, Tools
-from broker.model import Composed, Post, StepClass, Verb
+from broker.contract import AdapterBase, ChannelSettings, Gate, Job, MediaNeeds, Profile, Shelf, Step, Tools
+from broker.model import Composed, Medium, Post, StepClass, Verb
 from broker.outcome import (
     Absent,
     Denied,
@@ -37,6 +37,7 @@ from broker.outcome import (
     Unavailable,
     Uncertain,
 )
+from broker.rules.media import chosen
 from broker.rules.text import compose_text
 
 _IDS_KEPT = timedelta(days=4)
@@ -51,6 +52,8 @@ _DENIED = {
     405: "the address takes no POST (405): correct `url`",
     410: "it is gone for good (410): take the channel out of the routes, or ask the consumer for a new address",
 }
+
+MEDIA = MediaNeeds(images=20, videos=20, mixed=True)
 
 
 class WebhookSettings(ChannelSettings):
@@ -95,7 +98,14 @@ def encode(kind: str, at: datetime, data: Mapping[str, Any]) -> str:
     return to_json({"type": kind, "timestamp": f"{timestamp}Z", "data": given}).decode()
 
 
-def published(post: Post) -> str:
+def shown(medium: Medium, shelf: Shelf | None) -> dict[str, Any]:
+    """A picture or video, by its address."""
+    data = {name: getattr(medium, name) for name in ("mime", "size_bytes", "width", "height", "alt")}
+    duration = {"duration_s": medium.duration.total_seconds()} if medium.duration else {}
+    return {"url": shelf.address(medium) if shelf else None, **data, **duration}
+
+
+def published(post: Post, media: Sequence[Mapping[str, Any]] = ()) -> str:
     """The event that tells of an announcement."""
     headline, text = titled(post)
     data = {
@@ -110,6 +120,7 @@ def published(post: Post) -> str:
         "text": text,
         "late_mark": post.late_mark,
         "url": post.link or post.short_link,
+        **({"media": list(media)} if media else {}),
     }
     return encode("announcement.published", post.written_at, data)
 
@@ -145,8 +156,12 @@ class WebhookAdapter(AdapterBase):
     def compose(self, post: Post) -> Composed:
         composed = compose_text(post)
         is_chat = self._settings.form == "chat"
-        body = json.dumps({"text": composed.text}, ensure_ascii=False) if is_chat else published(post)
-        return Composed(text=composed.text, parts={"body": body}, length=composed.length)
+        if is_chat:
+            body = json.dumps({"text": composed.text}, ensure_ascii=False)
+            return Composed(text=composed.text, parts={"body": body}, length=composed.length)
+        media = chosen(post, MEDIA)
+        body = published(post, [shown(medium, self._tools.media) for medium in media])
+        return Composed(text=composed.text, parts={"body": body}, length=composed.length, media=media)
 
     async def publish(self, job: Job) -> Outcome:
         return await self._post(_event_id(job), job.composed.parts["body"], job.gate)
@@ -207,6 +222,7 @@ def _profile(settings: WebhookSettings) -> Profile:
         hosts=(host,),
         steps=(Step("post", StepClass.KEYED if kept else StepClass.NOTHING),),
         abilities=frozenset({Verb.PROBE} if is_chat else {Verb.PROBE, Verb.DELETE, Verb.REHEARSE}),
+        media=MediaNeeds() if is_chat else MEDIA,
         key_lifetime=kept,
         usual=timedelta(seconds=1),
         look_back=None,

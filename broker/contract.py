@@ -98,6 +98,10 @@ class Shelf(Protocol):
         """
         ...
 
+    def address(self, medium: Medium) -> str | None:
+        """Where anybody can see one that is kept; pure."""
+        ...
+
 
 class Unsuited(Exception):
     """`compose`: this announcement has nothing for this platform (no video, say); the text says what to add.

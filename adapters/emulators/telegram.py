@@ -14,10 +14,12 @@ from typing_extensions import override
 
 from adapters.emulators.base import Common, hook
 from adapters.emulators.faults import Fault, Kind
+from adapters.emulators.fetched import seen
 from adapters.emulators.http import WIRE, Call, HttpEmulator, Refused, Route
 from adapters.emulators.log import Post
 
-_LONGEST = 4096
+_LONGEST, _LONGEST_CAPTION = 4096, 1024
+_LARGEST_PHOTO = 10_000_000
 _DELETABLE = timedelta(hours=48)
 
 Method = Callable[[Call], Awaitable[web.Response]]
@@ -58,7 +60,9 @@ class TelegramEmulator(HttpEmulator):
     @override
     def routes(self) -> Iterator[Route]:
         yield self._route("sendMessage", "publish", self._send, writes=True)
+        yield self._route("sendPhoto", "photo", self._send_photo, writes=True)
         yield self._route("editMessageText", "edit", self._edit, writes=True)
+        yield self._route("editMessageCaption", "edit", self._edit_caption, writes=True)
         yield self._route("deleteMessage", "delete", self._delete, writes=True)
         yield self._route("getMe", "probe", self._me)
         yield self._route("getChatMember", "rights", self._member)
@@ -114,10 +118,29 @@ class TelegramEmulator(HttpEmulator):
         post = self.take_in(str(self._last_number), text, f"@{self.username}")
         return _result(self._message(post))
 
-    async def _edit(self, call: Call) -> web.Response:
+    async def _send_photo(self, call: Call) -> web.Response:
+        """Uploaded pictures only."""
+        self._check_chat(call)
+        caption = call.params.get("caption", "")
+        if len(caption.encode("utf-16-le")) // 2 > _LONGEST_CAPTION:
+            raise _refused(400, "Bad Request: message caption is too long")
+        got = seen(next(iter(call.files.values()), b""))
+        if got.kind not in ("JPEG", "PNG", "WEBP") or got.size_bytes > _LARGEST_PHOTO:
+            raise _refused(400, "Bad Request: IMAGE_PROCESS_FAILED")
+        self._last_number += 1
+        size = (got.width, got.height)
+        post = self.take_in(str(self._last_number), caption, f"@{self.username}", step="photo", photo=size)
+        return _result(self._message(post))
+
+    async def _edit_caption(self, call: Call) -> web.Response:
+        return await self._edit(call, "caption")
+
+    async def _edit(self, call: Call, field: str = "text") -> web.Response:
         self._check_chat(call)
         post = self._post(call, "edit")
-        text = self._text(call)
+        if ("photo" in post.extra) != (field == "caption"):
+            raise _refused(400, f"Bad Request: there is no {field} in the message to edit")
+        text = self._text(call, field)
         if text == post.text:
             raise _refused(400, "Bad Request: message is not modified: specified new message content is the same")
         post.text, post.edited_at = text, self.now()
@@ -168,8 +191,8 @@ class TelegramEmulator(HttpEmulator):
         if posts and not self.can_post:
             raise _refused(400, "Bad Request: need administrator rights in the channel chat")
 
-    def _text(self, call: Call) -> str:
-        text = call.params.get("text", "").strip()
+    def _text(self, call: Call, field: str = "text") -> str:
+        text = call.params.get(field, "").strip()
         if not text:
             raise _refused(400, "Bad Request: message text is empty")
         if len(text.encode("utf-16-le")) // 2 > _LONGEST:
@@ -185,7 +208,12 @@ class TelegramEmulator(HttpEmulator):
     def _message(self, post: Post) -> dict[str, Any]:
         chat = {"id": self.chat_id, "title": "Tin Ví Dụ", "username": self.username, "type": "channel"}
         date = int(post.posted_at.timestamp())
-        return {"message_id": int(post.id), "sender_chat": chat, "chat": chat, "date": date, "text": post.text}
+        said = {"message_id": int(post.id), "sender_chat": chat, "chat": chat, "date": date}
+        if not (size := post.extra.get("photo")):
+            return {**said, "text": post.text}
+        assert isinstance(size, tuple)
+        photo = {"file_id": f"f{post.id}", "file_unique_id": f"u{post.id}", "width": size[0], "height": size[1]}
+        return {**said, "caption": post.text, "photo": [photo]}
 
 
 def _result(result: object) -> web.Response:

@@ -163,6 +163,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "the platform did not take them from our media host",
         "nền tảng không lấy được ảnh từ máy chủ của tòa soạn",
     ),
+    "media_not_kept": ("a file is missing in the media folder", "thiếu tệp trong thư mục ảnh"),
     "live_late": ("late copy[, written at {written_at}]", "bản đăng bù[, viết lúc {written_at}]"),
     "found": ("found there: it is live", "đã tìm thấy trên kênh: tin đã đăng"),
     "two_copies": ("{count} copies are to be seen there", "trên kênh có {count} bản"),

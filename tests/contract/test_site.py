@@ -31,6 +31,7 @@ from broker.contract import Path as NetworkPath
 from broker.model import Post, Verb
 from broker.outcome import Absent, Fault, Live, Pending, Rejected, Seen, Unavailable, Uncertain
 from tests.contract.desk import POST, REFERENCE, DeskClock, DeskGate, job_for, tools
+from tests.contract.media_host import MediaHost
 
 Make = Callable[..., SiteAdapter]
 
@@ -80,10 +81,12 @@ class StrictPage(HTMLParser):
         assert self.open == []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert tag not in ("script", "iframe", "object", "embed", "img", "form", "svg")
+        assert tag not in ("script", "iframe", "object", "embed", "form", "svg")
         assert not any(name.startswith("on") for name, _ in attrs)
         assert not any((value or "").lower().startswith(("javascript:", "data:")) for _, value in attrs)
-        if tag not in ("meta", "link", "br"):
+        if tag == "img":
+            assert "alt" in dict(attrs)
+        if tag not in ("meta", "link", "br", "img"):
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -380,6 +383,50 @@ async def test_a_withdrawal_leaves_nothing_but_its_own_mark(site, host, session,
         assert words not in everything
     assert isinstance(await site.publish(job), Rejected)  # a late attempt does not bring it back
     assert isinstance(await site.find(job), Rejected)
+
+
+# -- pictures and videos
+
+
+async def test_the_page_shows_pictures_and_videos_and_the_feeds_carry_them(session, folder, host, clock):
+    public = MediaHost(folder / "media", f"{host.base_url}/media")
+    public.shelf.folder.mkdir(parents=True)
+    picture, video = public.picture('Cầu "gãy" & lũ'), public.video("")
+    given = SiteSettings(folder=folder, url=host.base_url)
+    site = SiteAdapter(given, replace(tools(session, clock, "site"), media=public.shelf))
+    shown = replace(POST, media=(picture, video))
+    live = await site.publish(job_for(site, shown))
+    assert isinstance(live, Live)
+    assert live.without == ""
+    text = await read(session, f"{host.base_url}/{POST.reference}/")
+    StrictPage(text)
+    assert f'src="{host.base_url}/media/{picture.name}"' in text
+    assert 'alt="Cầu &#34;gãy&#34; &amp; lũ"' in text
+    assert f'<video src="{host.base_url}/media/{video.name}"' in text
+    assert f"img-src {host.base_url}; media-src {host.base_url}" in text
+    feed = feedparser.parse(await read(session, f"{host.base_url}/feed.atom"))
+    assert [(one["href"], one["type"], int(one["length"])) for one in feed.entries[0].enclosures] == [
+        (f"{host.base_url}/media/{medium.name}", medium.mime, medium.size_bytes) for medium in shown.media
+    ]
+    [item] = json.loads(await read(session, f"{host.base_url}/feed.json"))["items"]
+    assert item["image"] == f"{host.base_url}/media/{picture.name}"
+    assert [one["mime_type"] for one in item["attachments"]] == ["image/jpeg", "video/mp4"]
+    assert await site.delete(job_for(site, shown)) == Absent()
+    assert picture.name not in await read(session, f"{host.base_url}/{POST.reference}/")
+    assert picture.name not in await read(session, f"{host.base_url}/feed.json")
+
+
+async def test_a_page_is_shown_without_a_picture_that_is_gone(session, folder, host, clock):
+    public = MediaHost(folder / "media", f"{host.base_url}/media")
+    public.shelf.folder.mkdir(parents=True)
+    picture = public.picture()
+    (public.shelf.folder / picture.name).unlink()
+    site = SiteAdapter(
+        SiteSettings(folder=folder, url=host.base_url), replace(tools(session, clock, "site"), media=public.shelf)
+    )
+    live = await site.publish(job_for(site, replace(POST, media=(picture,))))
+    assert isinstance(live, Live)
+    assert live.without == "media_not_kept"
 
 
 # -- settings and profile

@@ -32,6 +32,7 @@ from broker.outcome import Absent, Denied, Fault, Finding, Live, Rejected, Throt
 from tests.contract.adapter_suite import Deletes, Edits
 from tests.contract.bench import OTHER, PATIENCE, POST, Bench, LeaseGate
 from tests.contract.emulators.browser import HandClock
+from tests.contract.media_host import MediaHost
 
 NUMBER, SECRET = "110201543", "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"
 TOKEN = f"{NUMBER}:{SECRET}"
@@ -59,9 +60,9 @@ class TestTelegram(Deletes, Edits):
     test_a_delete_that_changed_nothing_is_seen = None  # type: ignore[assignment]  # nobody can look
 
     @pytest.fixture
-    async def bench(self, clock: HandClock) -> AsyncIterator[TelegramBench]:
+    async def bench(self, clock: HandClock, host: MediaHost) -> AsyncIterator[TelegramBench]:
         async with self.emulator(now=clock.now, **self.options) as emulator, aiohttp.ClientSession() as session:
-            bench = TelegramBench(self.adapter, self.settings, self.public_step(), emulator, session)
+            bench = TelegramBench(self.adapter, self.settings, self.public_step(), emulator, session, host=host)
             yield bench
             for adapter in bench.made:
                 await adapter.close()
@@ -69,6 +70,32 @@ class TestTelegram(Deletes, Edits):
     @pytest.fixture
     def clock(self) -> HandClock:
         return HandClock()
+
+    async def test_a_picture_is_shown_above_a_text_that_fits_below_it(self, bench, host):
+        copy = bench.copy(replace(POST, media=(host.picture(size=(1200, 800)), host.picture())))
+        live = await copy.publish(bench.adapter)
+        assert isinstance(live, Live)
+        assert live.without == ""
+        [post] = bench.log.copies(POST.reference)
+        assert (post.text, post.extra["photo"]) == (copy.composed.text, (1200, 800))
+
+    async def test_nothing_is_cut_for_a_pictures_sake(self, bench, host):
+        copy = bench.copy(replace(POST, body="Nước lên nhanh. " * 80, media=(host.picture(),)))
+        assert copy.composed.media == ()
+        assert isinstance(await copy.publish(bench.adapter), Live)
+        assert bench.log.copies(POST.reference)[0].text == copy.composed.text
+
+    async def test_a_picture_that_is_gone_does_not_hold_the_text_back(self, bench, host):
+        picture = host.picture()
+        (host.shelf.folder / picture.name).unlink()
+        live = await bench.copy(replace(POST, media=(picture,))).publish(bench.adapter)
+        assert isinstance(live, Live)
+        assert live.without == "media_not_kept"
+
+    async def test_a_lost_picture_is_as_uncertain_as_a_lost_text(self, bench, host):
+        await bench.emulator.fail(Kind.STORED_THEN_RESET, step="photo", times=1)
+        assert isinstance(await bench.copy(replace(POST, media=(host.picture(),))).publish(bench.adapter), Uncertain)
+        assert bench.copies() == 1
 
     async def test_a_lost_answer_cannot_be_settled(self, bench):
         """Class C: one copy is there, nobody can be asked, and the profile says so."""

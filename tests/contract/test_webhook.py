@@ -27,7 +27,7 @@ from adapters._signing import signed, signing_keys
 from adapters.emulators.faults import CONNECTION, Kind
 from adapters.emulators.webhook import WebhookEmulator
 from adapters.webhook import WebhookAdapter, WebhookSettings
-from broker.contract import GateClosed
+from broker.contract import GateClosed, Shelf
 from broker.model import StepClass, Verb
 from broker.outcome import Absent, Denied, Fault, Live, Rejected, Throttled, Unavailable, Uncertain
 from tests.contract.adapter_suite import Deletes, Expected, Keyed, Rehearses
@@ -113,9 +113,9 @@ async def consumer() -> AsyncIterator[WebhookEmulator]:
 async def make(session) -> AsyncIterator[Make]:
     made: list[WebhookAdapter] = []
 
-    def make(url: str, *, clock: DeskClock | None = None, **rest: object) -> WebhookAdapter:
+    def make(url: str, *, clock: DeskClock | None = None, media: Shelf | None = None, **rest: object) -> WebhookAdapter:
         given = {"url": url, "secret": NEW, "allow_private": True, "total_timeout": timedelta(seconds=2), **rest}
-        adapter = WebhookAdapter(settings(**given), tools(session, clock))
+        adapter = WebhookAdapter(settings(**given), replace(tools(session, clock), media=media))
         made.append(adapter)
         return adapter
 
@@ -199,6 +199,18 @@ async def test_an_event_says_what_was_announced(adapter, consumer):
             "url": "https://tin.example/bao-so-9",
         },
     }
+
+
+async def test_an_event_names_pictures_by_their_address(make, consumer, host):
+    adapter = make(f"{consumer.base_url}/hooks/loa", media=host.shelf)
+    picture, video = host.picture("Cầu gãy"), host.video()
+    assert isinstance(await adapter.publish(job_for(adapter, replace(POST, media=(picture, video)))), Live)
+    [first, second] = consumer.log.posts[-1].extra["event"]["data"]["media"]
+    assert first == {
+        "url": f"{host.shelf.url}/{picture.name}", "mime": "image/jpeg", "size_bytes": picture.size_bytes,
+        "width": 1080, "height": 1350, "alt": "Cầu gãy",
+    }  # fmt: skip
+    assert (second["mime"], second["duration_s"]) == ("video/mp4", 4.0)
 
 
 async def test_the_desks_own_text_replaces_headline_and_body(adapter):
