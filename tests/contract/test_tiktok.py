@@ -467,7 +467,7 @@ def test_every_code_is_documented():
     assert [code for code in CODES if f"`{code}`" not in text] == []
 
 
-# -- tokens, with the real vault and a store
+# -- tokens: what is TikTok's alone; the vault's rules are in `test_tokens`
 
 
 @dataclass
@@ -509,16 +509,6 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         store.close()
 
 
-async def test_a_token_that_is_over_is_renewed_once_and_the_new_one_kept(house):
-    house.tiktok.end_access_tokens()
-    for _ in range(2):
-        assert isinstance(await house.adapter().probe(), Live)
-    assert (house.tiktok.refresh_tokens["tiktok-refresh"], len(house.tiktok.log.asked("token"))) == (True, 1)
-    house.clock.advance(hours=13)  # over half of its life
-    assert isinstance(await house.adapter().probe(), Live)
-    assert len(house.tiktok.log.asked("token")) == 2
-
-
 async def test_a_refresh_token_that_tiktok_does_not_take_wants_a_person(house):
     house.tiktok.revoke()
     denied = await house.adapter().probe()
@@ -526,16 +516,6 @@ async def test_a_refresh_token_that_tiktok_does_not_take_wants_a_person(house):
     assert "invalid_grant" in denied.detail
     assert "loa connect" in denied.detail
     assert house.told == ["token_refused"]
-
-
-async def test_a_lost_answer_to_a_renewal_is_told_and_not_repeated(house):
-    house.tiktok.end_access_tokens()
-    await house.tiktok.fail("lose_refresh_answer", times=1)
-    denied = await house.adapter().probe()
-    assert isinstance(denied, Denied)
-    assert house.told == ["token_lost"]
-    assert isinstance(await house.adapter().probe(), Denied)
-    assert len(house.tiktok.log.asked("token")) == 1
 
 
 @pytest.mark.parametrize("kind", [Kind.HTML_503, Kind.GARBAGE_200, Kind.SERVER_ERROR])

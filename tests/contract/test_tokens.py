@@ -16,11 +16,13 @@ from adapters.emulators.faults import Kind
 from adapters.emulators.instagram import InstagramEmulator
 from adapters.emulators.pointing import settings_for
 from adapters.emulators.threads import ThreadsEmulator
+from adapters.emulators.tiktok import TiktokEmulator
 from adapters.emulators.webhook import WebhookEmulator
 from adapters.emulators.youtube import YouTubeEmulator
 from adapters.emulators.zalo import ZaloEmulator
 from adapters.instagram import InstagramAdapter
 from adapters.threads import ThreadsAdapter
+from adapters.tiktok import TiktokAdapter
 from adapters.youtube import YouTubeAdapter
 from adapters.zalo import ZaloAdapter
 from broker.api.accounts import AccountReport
@@ -66,6 +68,15 @@ ROTATING = {
         is_replaced=True,
         burns=True,
         more={"cover_url": "https://tin.example/cover.jpg"},
+    ),
+    "tiktok": Rotating(
+        TiktokAdapter,
+        TiktokEmulator,
+        {"ready_after": 0, "posts_a_day": 99, "calls_a_minute": {}},
+        timedelta(hours=24),
+        is_replaced=True,
+        burns=True,
+        more={"mode": "direct"},
     ),
     "youtube": Rotating(YouTubeAdapter, YouTubeEmulator, {"processed_after": 0}, timedelta(hours=1), is_replaced=True),
     "threads": Rotating(ThreadsAdapter, ThreadsEmulator, {"ready_after": 0}, timedelta(days=60), is_replaced=False),
