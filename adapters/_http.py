@@ -152,7 +152,7 @@ def _timeout(total: timedelta, connect: timedelta) -> aiohttp.ClientTimeout:
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
     chunks, size = [], 0
-    async for chunk in response.content.iter_chunked(1 << 16):
+    while chunk := await response.content.readany():
         chunks.append(chunk)
         size += len(chunk)
         if size > LARGEST_ANSWER:

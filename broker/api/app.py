@@ -48,6 +48,7 @@ def create_app(
         rng=rng or random.Random(),
         options=options,
         document=_document,
+        log=log.bind(),
     )
     app.add_routes(_route(operation) for operation in OPERATIONS)
     app.add_routes(files.route(folder) for folder in options.folders)
@@ -130,7 +131,7 @@ def _count(request: web.Request, response: web.StreamResponse, face: Face, began
         if face.stopping.is_set():
             response.force_close()
     if name not in _QUIET:
-        log.info(
+        face.log.info(
             "request",
             operation=name,
             method=request.method,

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from aiohttp import web
 from pydantic import BaseModel
+from structlog.typing import FilteringBoundLogger
 
 from broker.api.doorman import Doorman, Visitor
 from broker.clock import Clock
@@ -63,6 +64,8 @@ class Face:
     clock: Clock
     rng: random.Random
     options: Options
+    log: FilteringBoundLogger
+    """Bound once: binding costs as much as a line."""
     document: Callable[[], bytes] = bytes
     """Makes the OpenAPI document, off the loop."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

@@ -391,7 +391,7 @@ def _finish(case: Case, channels: Channels, now: datetime) -> Plan:
 
 
 def _with(case: Case, deliveries: Iterable[Delivery]) -> Case:
-    changed = {d.channel: d for d in deliveries}
+    changed = {d.channel: d for d in deliveries if d is not case.deliveries.get(d.channel)}
     return Case(case.announcement, {**case.deliveries, **changed}) if changed else case
 
 
