@@ -20,6 +20,8 @@ from broker.store import Run, Store
 LEASE = timedelta(seconds=30)
 BEAT = timedelta(seconds=10)
 MARGIN = timedelta(seconds=2)
+LONGEST = LEASE - BEAT - MARGIN
+"""The longest attempt that a lease covers at any time between two beats."""
 AGAIN = timedelta(seconds=1)
 """How soon a full disk is asked again."""
 

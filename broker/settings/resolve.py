@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import ValidationError
 
 from broker.contract import Adapter, ChannelSettings, Profile, Readers, Registry
+from broker.engine.lease import LONGEST
 from broker.look import Look
 from broker.rules.agency import Agency, ApiKey, ConfiguredChannel, MediaRules
 from broker.rules.routes import DEFAULT_ROUTE, Route, default_route, meant, problems
@@ -117,7 +118,13 @@ def _account(agency: str, name: str, raw: Table, adapters: Registry, found: Prob
         return None
     try:
         settings = adapter.Settings.model_validate(raw)
-        return _Account(adapter, settings, profile_of(adapter, settings, agency, name))
+        profile = profile_of(adapter, settings, agency, name)
+        if profile.total_timeout > LONGEST:
+            most = f"{LONGEST.total_seconds():g}s"
+            found.add(
+                (*at, "total_timeout"), f"is too long: an attempt must be over while its lease holds, {most} at most"
+            )
+        return _Account(adapter, settings, profile)
     except ValidationError as error:
         found.add_all(error, adapter.Settings, at)
     except ValueError as error:

@@ -143,7 +143,7 @@ class FullDisk:
 
 async def full_disk(folder: Path, seed: int, *, seconds: float, per_s: int = 100) -> FullDisk:
     """R5: the disk fills up with sends under way, more comes in all the time, and then there is space again."""
-    patient = {"telegram": {"total_timeout": "20s"}}
+    patient = {"telegram": {"total_timeout": "18s"}}
     async with (
         platforms(*EMULATED, options=OPTIONS) as (control, found),
         Rig(folder, control, found, seed=seed, channels=patient) as rig,

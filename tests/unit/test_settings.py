@@ -340,6 +340,13 @@ def test_an_adapter_is_imported_only_when_a_channel_needs_it(adapters):
             f"{USUAL}[agencies.x.agency]\nname = 'X'\nprefix = 'XX'\n[agencies.x.channels]\npaper = {{}}\n",
             "channels: there are [agencies] too: write everything of an agency under [agencies.NAME] (DIR/loa.toml)",
         ),
+        (
+            f"{SMALL}total_timeout = '19s'\n",
+            (
+                "channels.paper.total_timeout: is too long: an attempt must be over while its lease holds, 18s at most "
+                "(DIR/loa.toml)"
+            ),
+        ),
     ],
 )
 def test_bad_files(problems: Callable[..., list[str]], text: str, expected: str):
