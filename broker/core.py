@@ -45,6 +45,7 @@ from broker.model import (
     Verb,
 )
 from broker.outcome import Finding
+from broker.preview import previewed
 from broker.record import RecordReport, record_report
 from broker.report import (
     AnnouncementReport,
@@ -171,7 +172,14 @@ class Broker:
         draft = checked(body, self._clock.now(), self._agency(agency).zone)
         plan = self._plan(agency, draft)
         announcement = self._announcement(agency, draft, plan, await self._media(agency, draft))
-        return [self._previewed(announcement, name, role) for name, role, _ in _roles(plan)]
+        zone, collection = self._agency(agency).zone, self._collections.get(agency)
+        stations = [(self.engine.stations.serving(announcement, name), role) for name, role, _ in _roles(plan)]
+        return await asyncio.gather(
+            *(
+                previewed(station, self.post_of(announcement, station.name, False), role, zone, collection)
+                for station, role in stations
+            )
+        )
 
     async def get(self, agency: str, any_id: str) -> AnnouncementReport:
         """By our id, the reference or the external id. Raises `NotFound`, also for other agencies' announcements."""
@@ -416,17 +424,6 @@ class Broker:
             started_at=announcement.base_at if first else None,
             reason=unsuited or (Reason("start_post") if first else None),
         )
-
-    def _previewed(self, announcement: Announcement, name: str, role: Role) -> PreviewReport:
-        station = self.engine.stations.serving(announcement, name)
-        cost = station.channel.profile.cost
-        try:
-            composed = station.adapter.compose(self.post_of(announcement, name, False))
-        except ValueError as error:
-            return PreviewReport(
-                channel=name, role=role, text="", parts={}, length=0, limit=None, unit="", cut=None, problem=str(error)
-            )
-        return PreviewReport(channel=name, role=role, cost=cost, **asdict(composed))
 
     # answers to repeated submissions
 

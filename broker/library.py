@@ -22,7 +22,7 @@ from typing import Any, ParamSpec, Self, TypeVar
 from broker.core import Broker as Core
 from broker.core import Receipt
 from broker.errors import ConfigError
-from broker.report import AnnouncementReport, ChannelReport, EventReport, PreviewReport
+from broker.report import AnnouncementReport, ChannelReport, EventReport, MediaReport, PreviewReport
 from broker.settings import Configuration, load, load_adapters
 from broker.wiring import open_broker
 
@@ -56,6 +56,13 @@ class Broker:
         Raises `InvalidInput` with field paths, `Conflict`, `Overloaded` or `StoreFull`.
         """
         return await self._core.announce(self._agency, announcement, idempotency_key=idempotency_key)
+
+    async def upload(self, path: Path | str, *, alt: str = "") -> MediaReport:
+        """Keeps a picture or video; announcements show it by its `name`. What none shows within a day is removed.
+
+        Raises `InvalidInput` with what to do.
+        """
+        return await self._core.take_media(self._agency, _pieces(Path(path)), alt)
 
     async def preview(self, **announcement: Any) -> list[PreviewReport]:
         """What each channel's readers would see; nothing is stored or sent."""
@@ -129,6 +136,9 @@ class BlockingBroker:
     def announce(self, *, idempotency_key: str | None = None, **announcement: Any) -> Receipt:
         return self._call(self._broker.announce, idempotency_key=idempotency_key, **announcement)
 
+    def upload(self, path: Path | str, *, alt: str = "") -> MediaReport:
+        return self._call(self._broker.upload, path, alt=alt)
+
     def preview(self, **announcement: Any) -> list[PreviewReport]:
         return self._call(self._broker.preview, **announcement)
 
@@ -173,6 +183,12 @@ class BlockingBroker:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+async def _pieces(path: Path) -> AsyncIterator[bytes]:
+    with path.open("rb") as file:
+        while piece := await asyncio.to_thread(file.read, 1 << 16):
+            yield piece
 
 
 def configured(settings: Settings) -> Configuration:

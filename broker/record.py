@@ -10,8 +10,9 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, tzinfo
+from itertools import zip_longest
 
-from broker.model import Announcement, Case, Delivery, Event, Reason, Role, State, Status, Urgency
+from broker.model import Announcement, Case, Delivery, Event, Medium, Reason, Role, State, Status, Urgency
 from broker.outcome import Cause, Seen
 from broker.report import Report
 from broker.rules.agency import Agency
@@ -39,6 +40,8 @@ class RecordedCopy(Report):
     parts: dict[str, str]
     """Further fields of platforms that have several, such as a title."""
     cut: str | None
+    media: list[str]
+    """Names of the files shown beside it."""
     attempts: int
     first_sent_at: Moment | None
     """Start of the first attempt whose bytes may have left and whose answer left doubt."""
@@ -65,6 +68,17 @@ class RecordedEvent(Report):
     reason: Sentence | None
 
 
+class RecordedMedium(Report):
+    """A picture or video of the announcement."""
+
+    source: str
+    """As it was named: an address, or an upload."""
+    name: str | None
+    """The file that was kept of it; null: none was."""
+    kind: str | None
+    alt: str | None
+
+
 class RecordedGoal(Report):
     operators: int
     domestic: int
@@ -83,7 +97,7 @@ class Record(Report):
     headline: str
     body: str
     link: str | None
-    media: list[str]
+    media: list[RecordedMedium]
     language: str
     translations: dict[str, dict[str, str]]
     overrides: dict[str, str]
@@ -145,7 +159,7 @@ def _record(case: Case, events: Iterable[Event], agency: Agency) -> Record:
         headline=draft.headline,
         body=draft.body,
         link=draft.link,
-        media=list(draft.media),
+        media=[_medium(source, medium) for source, medium in zip_longest(draft.media, a.media)],
         language=draft.language,
         translations={language: dict(texts) for language, texts in draft.translations.items()},
         overrides=dict(draft.overrides),
@@ -169,6 +183,12 @@ def _record(case: Case, events: Iterable[Event], agency: Agency) -> Record:
     )
 
 
+def _medium(source: str, medium: Medium | None) -> RecordedMedium:
+    if medium is None:
+        return RecordedMedium(source=source, name=None, kind=None, alt=None)
+    return RecordedMedium(source=source, name=medium.name, kind=medium.kind, alt=medium.alt or None)
+
+
 def _goal(a: Announcement, zone: tzinfo) -> RecordedGoal:
     goal = a.plan.goal
     met_at = _moment(a.met_at, zone)
@@ -185,6 +205,7 @@ def _copy(d: Delivery, operators: Mapping[str, str], zone: tzinfo) -> RecordedCo
         text=d.composed.text,
         parts=dict(d.composed.parts),
         cut=d.composed.cut,
+        media=[medium.name for medium in d.composed.media],
         attempts=d.attempt,
         first_sent_at=_moment(d.first_sent_at, zone),
         sent_at=_moment(d.sent_at, zone),

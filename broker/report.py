@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from broker.model import Case, Delivery, Event, MediaKind, Medium, Reason, Role, State, Status
 from broker.outcome import Cause, Seen
@@ -154,8 +154,16 @@ class PreviewReport(Report):
     limit: int | None
     unit: str
     cut: str | None
+    media: list[MediaReport] = Field(default_factory=list)
+    """What is shown beside the text; a card that Loa makes can be looked at for a day."""
+    skipped: Sentence | None = None
+    """Why it is not sent here, and what to add; null: it is sent."""
     problem: str | None = None
+    """Why the announcement would be refused; null: it would not."""
     cost: str | None = None
+    quota_used: int | None = None
+    """Posts of the last 24 hours, where the platform tells."""
+    quota_total: int | None = None
 
 
 def media_report(medium: Medium, url: str | None) -> MediaReport:

@@ -13,7 +13,9 @@ from adapters.emulators.http import WIRE, Call, HttpEmulator, Route
 _TYPES = {
     ".atom": "application/atom+xml",
     ".html": "text/html",
+    ".jpg": "image/jpeg",
     ".json": "application/feed+json",
+    ".mp4": "video/mp4",
 }
 
 

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import typer
 
+from broker.cli.attaching import Alt, Attached, Media, attached, with_media
 from broker.cli.client import Client, read_key
 from broker.cli.exits import Exit
 from broker.cli.following import decided, finished_well, follow
@@ -63,6 +64,8 @@ def send(
     expires_at: ExpiresAt = None,
     replaces: Replaces = None,
     override: Override = None,
+    media: Media = None,
+    alt: Alt = None,
     idempotency_key: Key = None,
     wait: Wait = False,
     local: Local = False,
@@ -76,17 +79,19 @@ def send(
     times = {"send_at": agency_time("--send-at", send_at), "expires_at": agency_time("--expires-at", expires_at)}
     words = _words(file, headline, body, route, urgent, link, override)
     rest = {"author": author, "language": language, "external_id": external_id, "replaces": replaces}
-    said = {**words, **_given({**rest, **times})}
+    said, shown = {**words, **_given({**rest, **times})}, attached(media, alt)
     if local:
         from broker.cli.local import send_here  # a whole broker: only where it is needed
 
-        return send_here(said, config, agency, idempotency_key, as_json)
-    return asyncio.run(_send(said, idempotency_key or str(uuid4()), wait, server, key_file, as_json))
+        return send_here(said, shown, config, agency, idempotency_key, as_json)
+    return asyncio.run(_send(said, shown, idempotency_key or str(uuid4()), wait, server, key_file, as_json))
 
 
-async def _send(body: Mapping[str, Any], key: str, wait: bool, server: str, key_file: KeyFile, as_json: bool) -> int:
+async def _send(
+    said: dict[str, Any], shown: Attached, key: str, wait: bool, server: str, key_file: KeyFile, as_json: bool
+) -> int:
     async with Client(server, read_key(key_file, os.environ)) as client:
-        report = await client.announce(body, key)
+        report = await client.announce(await with_media(said, shown, client.upload), key)
         whisper(f"{report['reference']} is accepted: from now on nothing loses it.")
         if wait:
             report = dict(await follow(client, report["id"], decided, on=sys.stderr, quiet=as_json))
@@ -102,16 +107,18 @@ def preview(
     urgent: Urgent = False,
     link: Link = None,
     override: Override = None,
+    media: Media = None,
+    alt: Alt = None,
     server: ServerUrl = DEFAULT_URL,
     key_file: KeyFile = None,
     as_json: AsJson = False,
 ) -> int:
     """Show what readers of every channel would see. Nothing is stored or sent."""
-    said = _words(file, headline, body, route, urgent, link, override)
+    said, shown = _words(file, headline, body, route, urgent, link, override), attached(media, alt)
 
     async def ask() -> list[dict[str, Any]]:
         async with Client(server, read_key(key_file, os.environ)) as client:
-            return await client.preview(said)
+            return await client.preview(await with_media(said, shown, client.upload))
 
     found = asyncio.run(ask())
     if as_json:

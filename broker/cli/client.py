@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 from urllib.parse import quote
 
 import aiohttp
@@ -17,6 +17,7 @@ from broker.cli.exits import Unreachable
 from broker.errors import FieldProblem, InvalidInput, LoaError, RequestError, Unauthorised
 
 TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5)
+UPLOAD = aiohttp.ClientTimeout(total=600, connect=5)
 STREAM = aiohttp.ClientTimeout(total=None, connect=5, sock_read=60)
 CONNECT_AGAIN = 1.0
 
@@ -75,6 +76,12 @@ class Client:
                     break
         what = f"The answer of {self.url} was lost: the announcement may have been accepted"
         raise Unreachable(f"{what}. Repeat the command with --idempotency-key {key}: it counts once.")
+
+    async def upload(self, path: Path, alt: str) -> str:
+        """Hands a picture or video in, piece by piece; the name under which an announcement shows it."""
+        query = f"?alt={quote(alt, safe='')}" if alt else ""
+        with path.open("rb") as file:
+            return str((await self._json("POST", f"/media{query}", file=file, timeout=UPLOAD))["name"])
 
     async def preview(self, body: Mapping[str, Any]) -> list[dict[str, Any]]:
         return await self._listed("POST", "/announcements/preview", "previews", body)
@@ -138,12 +145,20 @@ class Client:
         return list((await self._json(method, path, body))[name])
 
     async def _json(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        file: BinaryIO | None = None,
+        timeout: aiohttp.ClientTimeout = TIMEOUT,
     ) -> Any:
         assert self._session is not None, "use the client with `async with`"
         url = f"{self.url}/v1{path}"
         try:
-            async with self._session.request(method, url, json=body, headers=headers) as response:
+            async with self._session.request(
+                method, url, json=body, data=file, headers=headers, timeout=timeout
+            ) as response:
                 text = await response.text()
         except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as error:
             raise self._unreachable(error) from None

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from broker.cli.attaching import Attached, pieces, with_media
 from broker.cli.exits import Exit
 from broker.cli.following import finished_well, follow, settled
 from broker.cli.processes import until_told
@@ -31,15 +32,20 @@ class Here:
         async for event in self.broker.follow(self.agency, any_id):
             yield event.model_dump(mode="json")
 
+    async def upload(self, path: Path, alt: str) -> str:
+        return (await self.broker.take_media(self.agency, pieces(path), alt)).name
+
     async def announcement(self, any_id: str) -> dict[str, Any]:
         return (await self.broker.get(self.agency, any_id)).model_dump(mode="json")
 
 
-def send_here(body: Mapping[str, Any], config: Path | None, agency: str | None, key: str | None, as_json: bool) -> int:
+def send_here(
+    body: dict[str, Any], shown: Attached, config: Path | None, agency: str | None, key: str | None, as_json: bool
+) -> int:
     """Accepts the announcement into the configured store and carries it out; ends when it is settled, or on Ctrl-C."""
     configuration = load(config, os.environ, load_adapters())
     chosen = _agency(configuration, agency)
-    return asyncio.run(_send(configuration, chosen, body, key, as_json))
+    return asyncio.run(_send(configuration, chosen, body, shown, key, as_json))
 
 
 def _agency(configuration: Configuration, named: str | None) -> str:
@@ -52,11 +58,12 @@ def _agency(configuration: Configuration, named: str | None) -> str:
 
 
 async def _send(
-    configuration: Configuration, agency: str, body: Mapping[str, Any], key: str | None, as_json: bool
+    configuration: Configuration, agency: str, body: dict[str, Any], shown: Attached, key: str | None, as_json: bool
 ) -> int:
     async with open_broker(configuration) as broker:
         here = Here(broker, agency)
-        receipt = await broker.announce(agency, body, idempotency_key=key)
+        said = await with_media(body, shown, here.upload)
+        receipt = await broker.announce(agency, said, idempotency_key=key)
         whisper(f"{receipt.report.reference} is accepted: from now on nothing loses it.")
         watching = follow(here, receipt.report.id, settled, on=sys.stderr, quiet=as_json)
         if await until_told(watching) is None:

@@ -179,6 +179,9 @@ def _preview(r: Mapping[str, Any]) -> list[RenderableType]:
     head = Text.assemble((r["channel"], "bold"), (f"  {r['role'].replace('_', ' ')}  {counted} {unit}", "dim"))
     notes = [
         r.get("problem") and f"cannot be posted: {r['problem']}",
+        r.get("skipped") and said(r["skipped"]),
+        *(f"{m['kind']}: {m['url'] or m['name']}{' – ' + m['alt'] if m['alt'] else ''}" for m in r.get("media", [])),
+        r.get("quota_total") and f"{r['quota_used']} of {r['quota_total']} posts of 24 hours are used",
         r.get("cut"),
         r.get("cost") and f"costs {r['cost']}",
     ]

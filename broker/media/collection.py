@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from broker.clock import Clock
+from broker.contract import MediaFile, MediaNeeds
 from broker.errors import FieldProblem, InvalidInput, StoreError
 from broker.look import Look
 from broker.media.fetching import NotFetched, fetched
@@ -150,6 +151,12 @@ class Collection:
         except (OSError, ValueError):
             return None
         return medium if (self._folder / name).exists() else None
+
+    async def show(self, card: Medium) -> None:
+        """Makes a card that somebody wants to see before it is used; like an upload it goes after a day."""
+        await asyncio.to_thread(self._prepare)
+        if isinstance(await self.shelf.ready(card, MediaNeeds()), MediaFile):
+            await asyncio.to_thread(self._write, replace(card, card=None))
 
     # in use
 

@@ -1,0 +1,56 @@
+"""Pictures and videos on the command line: `--media FILE --alt TEXT`, in pairs as they are given."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from broker.errors import InvalidInput
+
+CHUNK = 1 << 16
+
+Media = Annotated[
+    list[str] | None,
+    typer.Option("--media", metavar="FILE", help="A picture or video, or its address; may be repeated."),
+]
+Alt = Annotated[
+    list[str] | None,
+    typer.Option("--alt", metavar="TEXT", help="What the picture shows, in words: one for each --media, in order."),
+]
+Attached = Sequence[tuple[str, str]]
+"""File or address, and what it shows."""
+Upload = Callable[[Path, str], Awaitable[str]]
+"""Hands one file in; answers its name."""
+
+
+def attached(media: list[str] | None, alts: list[str] | None) -> Attached:
+    """Raises `InvalidInput` for a file that cannot be read and for more texts than pictures."""
+    given, said = media or [], alts or []
+    if len(said) > len(given):
+        raise InvalidInput("There are more --alt than --media: give one --alt for each picture, in order.")
+    for name in given:
+        if "://" not in name and not Path(name).is_file():
+            raise InvalidInput(f"--media {name} is no file: correct its name.")
+    return list(zip(given, [*said, *[""] * (len(given) - len(said))], strict=True))
+
+
+async def uploaded(attached: Attached, upload: Upload) -> list[dict[str, str]]:
+    """What the announcement says in `media`, once the files are handed in."""
+    return [
+        {"url" if "://" in name else "upload": name if "://" in name else await upload(Path(name), alt), "alt": alt}
+        for name, alt in attached
+    ]
+
+
+async def with_media(said: dict[str, Any], attached: Attached, upload: Upload) -> dict[str, Any]:
+    """The announcement with these after the pictures it names already."""
+    return {**said, "media": [*said.get("media", []), *await uploaded(attached, upload)]} if attached else said
+
+
+async def pieces(path: Path) -> AsyncIterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(CHUNK):
+            yield piece
