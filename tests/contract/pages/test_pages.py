@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.contract.pages.naughty import NAUGHTY
-from tests.contract.pages.reader import reader
+from tests.contract.pages.reader import Page, reader
 from tests.contract.pages.stage import FULL, KEYS, NEWS, PAGE_TOKEN, stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -118,7 +118,9 @@ async def test_what_programs_cannot_delete_is_ticked_off(desk, editor):
 
 async def test_a_channel_is_paused_and_resumed(desk, editor):
     page = await editor.get("/desk/channels")
+    usual = switches(page)
     page = await editor.submit(page, "/desk/channels/facebook/pause", reason="đổi mật khẩu")
+    assert switches(page) == ["facebook", *(name for name in usual if name != "facebook")]  # what is wrong comes first
     assert "Tạm dừng" in page.text
     assert "đổi mật khẩu" in page.text
     assert "Facebook" in (await editor.get("/desk")).text
@@ -127,6 +129,11 @@ async def test_a_channel_is_paused_and_resumed(desk, editor):
     assert facebook.state == "up"
     over = await editor.submit(page, "/desk/channels/facebook/pause", until="2020-01-01T00:00")
     assert over.status == 422
+
+
+def switches(page: Page) -> list[str]:
+    """The channels that could be paused or resumed, from the top."""
+    return [form.action.split("/")[3] for form in page.forms if form.action.startswith("/desk/channels/")]
 
 
 async def test_the_record_is_at_hand(desk, editor):
