@@ -113,7 +113,7 @@ class Monitor:
             self._ask_around(key)  # who shared its outage may be back too: a refused account is else asked in 15 min
         if refuses_everything(after) and not refuses_everything(before):
             self._refused(key, after.refused)
-        if after != before and (after.breaker is not before.breaker or after.failures or before.failures):
+        if after != before and (_matters(before) or _matters(after) or after.breaker is not before.breaker):
             self.look()
 
     def look(self) -> None:
@@ -200,6 +200,10 @@ class Monitor:
         finally:
             self._probing.pop(key, None)
             self._wake.set()
+
+
+def _matters(health: ChannelHealth) -> bool:
+    return bool(health.failures or health.media_failures)
 
 
 def _worth_storing(before: ChannelHealth, after: ChannelHealth) -> bool:

@@ -328,6 +328,7 @@ NAMES: Mapping[str, str | tuple[str, str]] = {
     "domestic": ("the domestic path", "đường truyền trong nước"),
     "line": "LINE",
     "mastodon": "Mastodon",
+    "media_host": ("our media host", "máy chủ ảnh của tòa soạn"),
     "meta": "Meta",
     "mps": ("the Ministry of Public Security", "Bộ Công an"),
     "own": ("our own server", "máy chủ của tòa soạn"),

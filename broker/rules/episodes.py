@@ -117,14 +117,17 @@ def _of_down(member: Member, down: Down) -> Episode:
     kind = {Cause.ACCOUNT: Kind.ACCOUNT, Cause.CONTENT: Kind.REFUSES}.get(down.cause, Kind.OUTAGE)
     profile = member.profile
     shared = {(down.scope, down.what)} if down.scope is not Scope.CHANNEL else set()
+    if down.scope is not Scope.MEDIA:  # the platforms are well: no operator is named, and none is avoided
+        shared |= {(Scope.OPERATOR, profile.operator)}
+    subject = down.what if down.scope is Scope.MEDIA else profile.operator if kind is Kind.OUTAGE else name
     return Episode(
         agency=member.agency,
         kind=kind,
-        subject=profile.operator if kind is Kind.OUTAGE else name,
+        subject=subject,
         since=down.since,
         channels=(name,),
         detail=down.detail,
-        domains=frozenset(shared | {(Scope.OPERATOR, profile.operator), (Scope.CHANNEL, member.key)}),
+        domains=frozenset(shared | {(Scope.CHANNEL, member.key)}),
     )
 
 

@@ -36,7 +36,7 @@ S = State
 UNDER_WAY = frozenset({S.DUE, S.SENDING, S.PENDING, S.CHECKING, S.UNCONFIRMED})
 """States of a delivery that is being waited for, as long as it is in no trouble."""
 STILL = RESTING | {S.STANDBY}
-BREADTH = (Scope.CHANNEL, Scope.HOST, Scope.LOGIN, Scope.PATH, Scope.OPERATOR)
+BREADTH = (Scope.CHANNEL, Scope.MEDIA, Scope.HOST, Scope.LOGIN, Scope.PATH, Scope.OPERATOR)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ says what is down, since when and why.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -49,6 +49,9 @@ SILENT_OPERATORS = 3
 """So many outside operators silent at once, and none answering, mean that our own network is down."""
 
 
+MEDIA_HOST = "media_host"
+
+
 class Breaker(StrEnum):
     CLOSED = "closed"
     OPEN = "open"
@@ -63,6 +66,8 @@ class Scope(StrEnum):
     LOGIN = "login"
     HOST = "host"
     PATH = "path"
+    MEDIA = "media"
+    """The agency's own media host, for channels that show nothing without what they fetch from it."""
 
 
 class Verdict(StrEnum):
@@ -71,6 +76,8 @@ class Verdict(StrEnum):
     DENIED = "denied"
     THROTTLED = "throttled"
     REFUSED = "refused"
+    MEDIA = "media"
+    """Our media host failed it, not the platform."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +122,10 @@ class ChannelHealth:
     probes: int = 0
     """Probes since the breaker opened."""
     slow_until: datetime | None = None
+    media_failures: int = 0
+    """In a row, each within a minute of the one before."""
+    media_since: datetime | None = None
+    media_failed_at: datetime | None = None
     recovered_at: datetime | None = None
 
 
@@ -172,6 +183,8 @@ def evidence(verb: Verb, outcome: Finding, announcement_id: str | None = None) -
             return Evidence(Verdict.DENIED, by_post=True, detail=detail)
         case Rejected(code, detail):
             return Evidence(Verdict.REFUSED, by_post, detail=detail, code=code, announcement_id=announcement_id)
+        case Unavailable(Fault.MEDIA, detail) | Uncertain(Fault.MEDIA, detail):
+            return Evidence(Verdict.MEDIA, by_post, fault=Fault.MEDIA, detail=detail)
         case Unavailable(fault, detail) | Uncertain(fault, detail) if fault not in _OURS:
             return Evidence(Verdict.OUTAGE, by_post, fault=fault, detail=detail)
         case _:
@@ -195,6 +208,8 @@ def observe(health: ChannelHealth, seen: Evidence, profile: Profile, now: dateti
             return _failed(replace(health, denied=True), seen, profile, now)
         case Verdict.THROTTLED:
             return replace(health, slow_until=now + (seen.wait or timedelta(0)))
+        case Verdict.MEDIA:
+            return _media_failed(health, seen, now)
         case Verdict.REFUSED if seen.by_post:
             return _refused(health, seen, profile, now)
         case _:
@@ -212,6 +227,7 @@ def is_known(health: ChannelHealth, seen: Evidence, now: datetime) -> bool:
         or health.post_failures
         or health.refused
         or health.slow_until
+        or health.media_failed_at
         or is_open(health)
     )
 
@@ -298,6 +314,17 @@ def _refused(health: ChannelHealth, seen: Evidence, profile: Profile, now: datet
     return _opened(replace(refusing, failing_since=since, failed_at=now, fault=None), seen, profile, now)
 
 
+def _media_failed(health: ChannelHealth, seen: Evidence, now: datetime) -> ChannelHealth:
+    fresh = health.media_failed_at is not None and now - health.media_failed_at < EVIDENCE_FOR
+    return replace(
+        health,
+        media_failures=health.media_failures + 1 if fresh else 1,
+        media_since=health.media_since if fresh else now,
+        media_failed_at=now,
+        detail=seen.detail,
+    )
+
+
 def is_open(health: ChannelHealth) -> bool:
     """Not to be relied on by itself; half-open included."""
     return health.breaker is not Breaker.CLOSED
@@ -309,7 +336,8 @@ def refuses_everything(health: ChannelHealth) -> bool:
 
 def shared_outage(down: Down | None) -> bool:
     """Whether more than the channel itself is down: then logged-out answers are part of the outage."""
-    return down is not None and down.scope is not Scope.CHANNEL and down.cause is Cause.OUTAGE
+    ours = (Scope.CHANNEL, Scope.MEDIA)
+    return down is not None and down.scope not in ours and down.cause is Cause.OUTAGE
 
 
 def may_try(health: ChannelHealth, now: datetime) -> bool:
@@ -348,7 +376,8 @@ def changes_at(health: ChannelHealth, now: datetime) -> datetime | None:
     """When time alone next changes what this channel's health says: a trial's time comes, a failure grows old."""
     grows_old = health.failed_at + EVIDENCE_FOR if health.failed_at and not is_open(health) else None
     trial_at = health.trial_at if is_open(health) else None
-    return min((at for at in (grows_old, trial_at) if at is not None and at > now), default=None)
+    media_at = health.media_failed_at + EVIDENCE_FOR if health.media_failed_at else None
+    return min((at for at in (grows_old, trial_at, media_at) if at is not None and at > now), default=None)
 
 
 def _scale(profile: Profile) -> float:
@@ -365,7 +394,20 @@ def in_our_time(health: ChannelHealth, now: datetime) -> ChannelHealth:
     return replace(health, **{name: at - ahead for name in (*_PAST, *_LATER) if (at := getattr(health, name))})
 
 
-_PAST = ("failing_since", "failed_at", "answered_at", "up_at", "opened_at", "probed_at", "recovered_at")
+_PAST = (
+    *(),
+    *(),
+)
+    "failing_since",
+    "failed_at",
+    "answered_at",
+    "up_at",
+    "opened_at",
+    "probed_at",
+    "recovered_at",
+    "media_since",
+    "media_failed_at",
+)
 _LATER = ("trial_at", "slow_until")
 
 
@@ -401,19 +443,40 @@ def view(members: Mapping[str, Member], now: datetime, witnesses_silent: bool | 
 
     `witnesses_silent`: what servers outside say of our own network; None when nobody was asked.
     """
+    media = dict(_media_down(members.values(), now))
     failing = [m for m in members.values() if _is_failing(m.health, now)]
     if not failing:
-        return View()
+        return View(media)
     own_since = _own_network(members.values(), failing, witnesses_silent)
     if own_since is not None:
         failing_themselves = {m.key: m for m in failing if not _is_silent(m.health)}
-        return View(_downs(failing_themselves, {}, now), own_since)
+        return View(media | _downs(failing_themselves, {}, now), own_since)
     shared: dict[tuple[Scope, str], list[Member]] = defaultdict(list)
     for member in members.values():
         for domain in domains(member.profile):
             shared[domain].append(member)
     broken = {d: broke for d, group in shared.items() if (broke := _domain_down(d, group, now)) is not None}
-    return View(_downs(members, broken, now))
+    return View(media | _downs(members, broken, now))
+
+
+def _media_down(members: Collection[Member], now: datetime) -> Iterator[tuple[str, Down]]:
+    """Our media host failed two posts of an agency within a minute: what shows nothing without it waits a minute."""
+    recent: dict[str, list[Member]] = defaultdict(list)
+    for m in members:
+        if m.health.media_failed_at is not None and now - m.health.media_failed_at < EVIDENCE_FOR:
+            recent[m.agency].append(m)
+    for agency, failed in recent.items():
+        if sum(m.health.media_failures for m in failed) < OPENS_AFTER:
+            continue
+        since = min(m.health.media_since or now for m in failed)
+        keys = tuple(sorted(m.key for m in failed))
+        down = Down(Scope.MEDIA, MEDIA_HOST, since, Cause.OUTAGE, keys, failed[0].health.detail)
+        yield from ((m.key, down) for m in members if m.agency == agency and needs_media_host(m.profile))
+
+
+def needs_media_host(profile: Profile) -> bool:
+    """The platform shows nothing without a picture or video, and fetches it from us."""
+    return profile.media.by_url and profile.media.card is not None
 
 
 def _downs(members: Mapping[str, Member], broken: Mapping[tuple[Scope, str], Down], now: datetime) -> dict[str, Down]:

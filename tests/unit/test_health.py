@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from broker.contract import Path
-from broker.model import Verb
+from broker.contract import MediaNeeds, Path
+from broker.model import MediaKind, Verb
 from broker.outcome import (
     Absent,
     Cause,
@@ -29,6 +29,7 @@ from broker.outcome import (
     Unfinished,
 )
 from broker.rules.health import (
+    EVIDENCE_FOR,
     Breaker,
     ChannelHealth,
     Evidence,
@@ -87,7 +88,7 @@ EVIDENCE: list[tuple[Verb, Finding, Verdict | None]] = [
     (Verb.PUBLISH, EXPIRED, Verdict.DENIED),
     (Verb.PUBLISH, Throttled(s(5)), Verdict.THROTTLED),
     (Verb.PUBLISH, Rejected("368"), Verdict.REFUSED),
-    (Verb.PUBLISH, Unavailable(Fault.MEDIA, "our own host"), None),
+    (Verb.PUBLISH, Unavailable(Fault.MEDIA, "our own host"), Verdict.MEDIA),
     (Verb.PUBLISH, Uncertain(Fault.CRASH, "our own end"), None),
 ]
 
@@ -613,3 +614,61 @@ def test_what_is_called_known_would_change_nothing_but_times(steps: Any, later: 
     told = observe(health, well, META, now)
     assert replace(told, up_at=health.up_at, answered_at=health.answered_at) == health
     assert not is_known(observe(health, Evidence(Verdict.OUTAGE, by_post=True), META, now), well, now)
+
+
+# our media host
+
+
+def needing(**health: object) -> dict[str, Member]:
+    """Instagram and TikTok, which show nothing without it, and Threads, which takes text as well."""
+    must = MediaNeeds(images=10, card=MediaKind.IMAGE, by_url=True)
+    profiles = {
+        "instagram": replace(profile(operator="meta"), media=must),
+        "tiktok": replace(profile(operator="bytedance"), media=must),
+        "threads": replace(profile(operator="meta"), media=replace(must, card=None)),
+    }
+    return {name: Member(name, "tin", one, ChannelHealth(**health)) for name, one in profiles.items()}  # type: ignore[arg-type]
+
+
+def failed_by_media(members: dict[str, Member], name: str, now: datetime) -> dict[str, Member]:
+    seen = evidence(Verb.PUBLISH, Unavailable(Fault.MEDIA, "not fetched"))
+    assert seen is not None
+    m = members[name]
+    return {**members, name: replace(m, health=observe(m.health, seen, m.profile, now))}
+
+
+def test_a_media_host_that_failed_once_is_down_for_nobody():
+    assert view(failed_by_media(needing(), "instagram", T0), T0).down == {}
+
+
+@pytest.mark.parametrize("names", [("instagram", "tiktok"), ("instagram", "instagram"), ("threads", "threads")])
+def test_a_media_host_that_failed_twice_takes_what_needs_it_and_blames_no_platform(names):
+    members = needing()
+    for n, name in enumerate(names):
+        members = failed_by_media(members, name, T0 + timedelta(seconds=n))
+    later = T0 + timedelta(seconds=2)
+    seen = view(members, later)
+    assert seen.down.keys() == {"instagram", "tiktok"}
+    assert {(down.scope, down.what) for down in seen.down.values()} == {(Scope.MEDIA, "media_host")}
+    assert not any(shared_outage(down) for down in seen.down.values())
+    assert all(members[name].health.breaker is Breaker.CLOSED for name in members)
+    over = T0 + timedelta(seconds=len(names) - 1) + EVIDENCE_FOR
+    assert changes_at(members[names[-1]].health, later) == over
+    assert view(members, over).down == {}
+
+
+def test_another_agencys_media_host_is_another_one():
+    members = {**needing(), "theirs": replace(needing()["instagram"], key="theirs", agency="bao")}
+    for name in ("instagram", "tiktok"):
+        members = failed_by_media(members, name, T0)
+    assert "theirs" not in view(members, T0).down
+
+
+def test_a_post_that_went_out_with_its_picture_shows_that_the_media_host_works():
+    members = failed_by_media(failed_by_media(needing(), "instagram", T0), "instagram", T0)
+    seen = evidence(Verb.PUBLISH, Live("1"))
+    assert seen is not None
+    m = members["instagram"]
+    assert not is_known(m.health, seen, T0)
+    after = {**members, "instagram": replace(m, health=observe(m.health, seen, m.profile, T0))}
+    assert view(after, T0).down == {}
