@@ -240,7 +240,6 @@ def _profile(settings: TiktokSettings) -> Profile:
         abilities=frozenset({Verb.PROBE, Verb.CONFIRM}) | ({Verb.FIND} if is_direct else set()),
         usual=timedelta(minutes=1 if is_direct else 5),
         pending_for=timedelta(hours=6 if is_direct else 24),
-        total_timeout=timedelta(seconds=30),
         max_in_flight=2,
         rate_per_s=0.1,
     ).adjusted(settings)
