@@ -395,9 +395,6 @@ def in_our_time(health: ChannelHealth, now: datetime) -> ChannelHealth:
 
 
 _PAST = (
-    *(),
-    *(),
-)
     "failing_since",
     "failed_at",
     "answered_at",
