@@ -62,6 +62,28 @@ class Outlook:
 
 def summary(outlook: Outlook, zone: tzinfo) -> Sentence:
     """The announcement in one or a few sentences, the most important first."""
+    if not (outlook.down or outlook.owed or outlook.failed):
+        o = outlook
+        return dict(_untroubled(o.status, o.live, o.on_its_way, o.unconfirmed, o.at, o.because, zone))
+    return _summary(outlook, zone)
+
+
+@lru_cache(maxsize=256)
+def _untroubled(
+    status: Status,
+    live: tuple[str, ...],
+    on_its_way: tuple[str, ...],
+    unconfirmed: tuple[str, ...],
+    at: datetime | None,
+    because: str | None,
+    zone: tzinfo,
+) -> Sentence:
+    """Most days most announcements have the same to say."""
+    outlook = Outlook(status=status, live=live, on_its_way=on_its_way, unconfirmed=unconfirmed, at=at, because=because)
+    return _summary(outlook, zone)
+
+
+def _summary(outlook: Outlook, zone: tzinfo) -> Sentence:
     return {language: " ".join(_told(outlook, language, zone)) for language in LANGUAGES}
 
 
@@ -105,7 +127,8 @@ def _said(reason: Reason, language: str, zone: tzinfo, context: Mapping[str, obj
     if "{" not in template:
         return template
     args = _telling({**context, **reason.args})
-    template = _CHOICE.sub(lambda choice: _chosen(choice[1], args), template)
+    if "[" in template:
+        template = _CHOICE.sub(lambda choice: _chosen(choice[1], args), template)
     named = {name: value for name, value in args.items() if value is not None and f"{{{name}" in template}
     shown = {name: _shown(name, value, args, language, zone) for name, value in named.items()}
     try:
