@@ -7,13 +7,17 @@ the second step, decides what an answer left open; docs/adapters/instagram.md ha
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
-from adapters._graph import ERRORS, GONE, Graph, Means, Refusal
+from pydantic import AwareDatetime, Field
+
+from adapters._graph import ERRORS, GONE, Graph, GraphSettings, Means, Refusal, harmless
+from adapters._meta_accounts import long_token
 from adapters._readback import Listed, Page, search, window
-from broker.contract import AdapterBase, Job, Profile, Tools
+from broker.contract import AdapterBase, Gate, Job, MediaFile, Profile, TokenPair, Tools
 from broker.outcome import (
     Absent,
     Fault,
@@ -31,6 +35,7 @@ from broker.outcome import (
     Unfinished,
 )
 
+TOKEN_LIFE = timedelta(days=60)
 CONTAINER_LIFE = timedelta(hours=24)
 NOW, SOON = timedelta(0), timedelta(seconds=1)
 STUCK_AFTER = timedelta(minutes=5)
@@ -38,7 +43,6 @@ LISTS_LAG = timedelta(seconds=3)
 QUOTA_WAIT = timedelta(minutes=15)
 NOT_READY = frozenset({"24/2207008", "24/2207006", "24/4279009", "9007/2207027"})
 """Not ready, unknown, expired or published already: the container says which."""
-
 
 TEXT_ALONE = "~text"
 """Marks a container that was made without the pictures and videos that were to be shown."""
@@ -49,16 +53,34 @@ def handle_of(container: str, made_at: datetime) -> str:
     return f"{container}@{made_at.timestamp():.0f}"
 
 
+class ContainerSettings(GraphSettings):
+    """What both platforms need."""
+
+    user_id: str | None = Field(None, pattern=r"^\d+$")
+    """None: the account whose token it is."""
+    token_at: AwareDatetime | None = None
+    """When the long-lived token was issued: it lives 60 days, and is renewed in time only if this is known."""
+    redirect_url: str = Field("https://localhost/", pattern=r"^https?://\S+$")
+
+    @property
+    def seed(self) -> TokenPair:
+        ends_at = self.token_at + TOKEN_LIFE if self.token_at else None
+        return replace(super().seed, issued_at=self.token_at, expires_at=ends_at)
+
+
 class ContainerAdapter(AdapterBase):
     """One account whose posts are containers first."""
 
+    grant: ClassVar[str]
+    """What the platform's grants of tokens begin with."""
     edge: ClassVar[str]
     """Where containers are made and posts are listed; with `_publish` where they become public."""
     status: ClassVar[tuple[str, str]]
     """The fields of a container that say how it stands, and why it failed."""
-    shown: ClassVar[str]
-    """The fields of a post in a list."""
+    text: ClassVar[str]
+    """The field of a post's words."""
     profile: Profile
+    _settings: ContainerSettings
     _graph: Graph
     _tools: Tools
 
@@ -67,12 +89,12 @@ class ContainerAdapter(AdapterBase):
         """The id of a new container; whatever happens here, nobody sees it."""
 
     @abstractmethod
-    def _failed(self, why: str) -> Finding:
-        """What a container's failure means; `Absent`: another one may do better."""
+    def _source(self, file: MediaFile) -> dict[str, str]:
+        """A picture or video as a field of a container."""
 
     @abstractmethod
-    def _listed(self, post: Mapping[str, Any]) -> Listed:
-        """One post as a list shows it."""
+    def _failed(self, why: str) -> Finding:
+        """What a container's failure means; `Absent`: another one may do better."""
 
     async def publish(self, job: Job) -> Outcome | Absent:
         if is_fresh := not job.handle:
@@ -113,8 +135,25 @@ class ContainerAdapter(AdapterBase):
         refused = await self._graph.remove(job.platform_id, job.gate)
         return refused.outcome if refused else await self._look(job.platform_id)
 
+    async def _container(self, job: Job, files: Sequence[MediaFile]) -> str | Refusal:
+        """Of one file, or a carousel of several; whatever is lost here, nobody sees it."""
+        text = {self.text: job.composed.text}
+        if len(files) == 1:
+            return await self._made(job.gate, {**self._source(files[0]), **text})
+        children: list[str] = []
+        for file in files:
+            child = await self._made(job.gate, {**self._source(file), "is_carousel_item": "true"})
+            if isinstance(child, Refusal):
+                return child
+            children.append(child)
+        return await self._made(job.gate, {"media_type": "CAROUSEL", "children": ",".join(children), **text})
+
+    async def _made(self, gate: Gate | None, form: Mapping[str, str]) -> str | Refusal:
+        made = await self._graph.create(f"{self._graph.node}/{self.edge}", gate, form)
+        return harmless(made) if isinstance(made, Refusal) else made
+
     async def _make_public(self, job: Job, handle: str) -> Outcome | Absent:
-        form = {"creation_id": _container(handle)}
+        form = {"creation_id": container_of(handle)}
         made = await self._graph.create(f"{self._graph.node}/{self.edge}_publish", job.gate, form)
         if isinstance(made, str):
             shown = await self._look(made, within=self.profile.connect_timeout)
@@ -147,7 +186,7 @@ class ContainerAdapter(AdapterBase):
 
     async def _by_container(self, job: Job, handle: str) -> Finding:
         """What the container's status says; `Unfinished` without a wait: it is ready and not published."""
-        reply = await self._graph.get(_container(handle), {"fields": ",".join(self.status)})
+        reply = await self._graph.get(container_of(handle), {"fields": ",".join(self.status)})
         if isinstance(reply, Refusal):
             return await search(job, self._turn, window(job)) if reply.code == GONE else reply.outcome
         match reply.get(self.status[0]):
@@ -181,7 +220,26 @@ class ContainerAdapter(AdapterBase):
         return Live(post_id, post.get("permalink"), Seen.ACCOUNT) if isinstance(post, dict) else post
 
     async def _turn(self, after: str | None) -> Page | Outcome:
-        return await self._graph.page(f"{self._graph.node}/{self.edge}", self.shown, after, self._listed)
+        fields = f"id,{self.text},timestamp,permalink"
+        return await self._graph.page(f"{self._graph.node}/{self.edge}", fields, after, self._listed)
+
+    def _listed(self, post: Mapping[str, Any]) -> Listed:
+        at = datetime.fromisoformat(post["timestamp"])
+        return Listed(post["id"], post.get(self.text, ""), at, post.get("permalink"))
+
+    async def _token(self) -> str:
+        return (await self._pair()).access
+
+    async def _pair(self) -> TokenPair:
+        return await self._tools.vault.pair(self._settings.seed, self._renewed)
+
+    async def _renewed(self, pair: TokenPair) -> TokenPair | Outcome:
+        """Sixty more days. The old token stays good, so nothing is burned when the answer is lost."""
+        query = {"grant_type": f"{self.grant}_refresh_token"}
+        reply = await self._graph.get("/refresh_access_token", query, token=pair.access)
+        if isinstance(reply, Refusal):
+            return reply.outcome
+        return long_token(reply, self._tools.clock.now()) or Unavailable(Fault.SERVER, "a new token nobody can read")
 
 
 def failure(code: str, words: str) -> Finding:
@@ -194,7 +252,7 @@ def failure(code: str, words: str) -> Finding:
     return Absent()
 
 
-def _container(handle: str) -> str:
+def container_of(handle: str) -> str:
     return handle.partition("@")[0].removesuffix(TEXT_ALONE)
 
 

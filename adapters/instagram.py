@@ -7,19 +7,17 @@ Instagram takes no text alone and fetches pictures and videos itself, so our med
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, ClassVar, Literal
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
-from adapters._containers import ContainerAdapter, failure
+from adapters._containers import ContainerAdapter, ContainerSettings, failure
 from adapters._files import files_of
-from adapters._graph import GONE, Graph, GraphSettings, Refusal, harmless
-from adapters._meta_accounts import InstagramConnector, long_token
-from adapters._readback import Listed
-from broker.contract import Gate, Job, MediaFile, MediaNeeds, Profile, Step, TextLimit, TokenPair, Tools
+from adapters._graph import GONE, Graph, Refusal
+from adapters._meta_accounts import InstagramConnector
+from broker.contract import Job, MediaFile, MediaNeeds, Profile, Step, TextLimit, TokenPair, Tools
 from broker.model import Composed, MediaKind, Post, StepClass, Verb
 from broker.outcome import Absent, Fault, Finding, Live, Outcome, Unavailable
 from broker.rules.media import chosen
@@ -37,27 +35,21 @@ MEDIA = MediaNeeds(
     ratio=(0.8, 1.91),
     by_url=True,
 )
-TOKEN_LIFE = timedelta(days=60)
 BY_FACEBOOK = "https://graph.facebook.com"
 
 _MARKS = {"hashtags": re.compile(r"#\w+"), "mentions": re.compile(r"@\w+")}
 _CODE = re.compile(r"\b2207\d{3}\b")
 
 
-class InstagramSettings(GraphSettings):
+class InstagramSettings(ContainerSettings):
     """`[channels.NAME]` of an Instagram account: professional, so public."""
 
     flavour: Literal["instagram", "facebook"] = "instagram"
     """By which login the token came: Instagram's own needs no Page; Facebook's can delete, and falls with Facebook."""
-    user_id: str | None = Field(None, pattern=r"^\d+$")
-    """None: the account whose token it is; Facebook's login needs it."""
-    token_at: AwareDatetime | None = None
-    """When the token of Instagram's login was issued: it lives 60 days, and is renewed only if this is known."""
     base_url: str = Field("https://graph.instagram.com", pattern=r"^https?://[^/]+/?$")
     oauth_url: str = Field("https://www.instagram.com", pattern=r"^https?://[^/]+/?$")
     trade_url: str = Field("https://api.instagram.com", pattern=r"^https?://[^/]+/?$")
     """Where a code becomes a token."""
-    redirect_url: str = Field("https://localhost/", pattern=r"^https?://\S+$")
     version: str = Field("v25.0", pattern=r"^v\d+\.\d+$")
 
     @model_validator(mode="before")
@@ -73,15 +65,15 @@ class InstagramSettings(GraphSettings):
 
     @property
     def seed(self) -> TokenPair:
-        issued_at = self.token_at if self.flavour == "instagram" else None
-        return replace(super().seed, issued_at=issued_at, expires_at=issued_at + TOKEN_LIFE if issued_at else None)
+        """Facebook's token names no end."""
+        return super().seed if self.flavour == "instagram" else replace(super().seed, issued_at=None, expires_at=None)
 
 
 class InstagramAdapter(ContainerAdapter):
     """One account."""
 
     Settings: ClassVar[type[InstagramSettings]] = InstagramSettings
-    edge, status, shown = "media", ("status_code", "status"), "id,caption,timestamp,permalink"
+    grant, edge, status, text = "ig", "media", ("status_code", "status"), "caption"
 
     def __init__(self, settings: InstagramSettings, tools: Tools) -> None:
         self._settings, self._tools = settings, tools
@@ -119,49 +111,14 @@ class InstagramAdapter(ContainerAdapter):
         made = await self._container(job, files)
         return made.outcome if isinstance(made, Refusal) else made
 
-    async def _container(self, job: Job, files: list[MediaFile]) -> str | Refusal:
-        """Of one file, or a carousel of several; whatever is lost here, nobody sees it."""
-        caption = {"caption": job.composed.text}
-        if len(files) == 1:
-            return await self._made(job.gate, {**_source(files[0]), **caption})
-        children: list[str] = []
-        for file in files:
-            child = await self._made(job.gate, {**_source(file), "is_carousel_item": "true"})
-            if isinstance(child, Refusal):
-                return child
-            children.append(child)
-        return await self._made(job.gate, {"media_type": "CAROUSEL", "children": ",".join(children), **caption})
-
-    async def _made(self, gate: Gate, form: Mapping[str, str]) -> str | Refusal:
-        made = await self._graph.create(f"{self._graph.node}/media", gate, form)
-        return harmless(made) if isinstance(made, Refusal) else made
+    def _source(self, file: MediaFile) -> dict[str, str]:
+        if file.mime.startswith("video/"):
+            return {"media_type": "REELS", "video_url": f"{file.url}"}
+        return {"image_url": f"{file.url}", "alt_text": file.alt}
 
     def _failed(self, why: str) -> Finding:
         code = _CODE.search(why)
         return failure(code[0], why) if code else Absent()
-
-    def _listed(self, post: Mapping[str, Any]) -> Listed:
-        at = datetime.fromisoformat(post["timestamp"])
-        return Listed(post["id"], post.get("caption", ""), at, post.get("permalink"))
-
-    async def _token(self) -> str:
-        return (await self._pair()).access
-
-    async def _pair(self) -> TokenPair:
-        return await self._tools.vault.pair(self._settings.seed, self._renewed)
-
-    async def _renewed(self, pair: TokenPair) -> TokenPair | Outcome:
-        """Sixty more days. The old token stays good, so nothing is burned when the answer is lost."""
-        reply = await self._graph.get("/refresh_access_token", {"grant_type": "ig_refresh_token"}, token=pair.access)
-        if isinstance(reply, Refusal):
-            return reply.outcome
-        return long_token(reply, self._tools.clock.now()) or Unavailable(Fault.SERVER, "a new token nobody can read")
-
-
-def _source(file: MediaFile) -> dict[str, str]:
-    if file.mime.startswith("video/"):
-        return {"media_type": "REELS", "video_url": f"{file.url}"}
-    return {"image_url": f"{file.url}", "alt_text": file.alt}
 
 
 def _profile(settings: InstagramSettings) -> Profile:

@@ -7,18 +7,15 @@ at most once and tells its own status, so its id, stored before the second step,
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from adapters._containers import TEXT_ALONE, ContainerAdapter
-from adapters._graph import Graph, GraphSettings, Refusal, harmless
-from adapters._meta_accounts import ThreadsConnector, long_token
-from adapters._readback import Listed
-from broker.contract import Gate, Job, MediaFile, MediaNeeds, Profile, Step, TextLimit, TokenPair, Tools, Unit
+from adapters._containers import TEXT_ALONE, ContainerAdapter, ContainerSettings
+from adapters._graph import Graph, Refusal
+from adapters._meta_accounts import ThreadsConnector
+from broker.contract import Job, MediaFile, MediaNeeds, Profile, Step, TextLimit, Tools, Unit
 from broker.model import Composed, Post, StepClass, Verb
 from broker.outcome import Absent, Fault, Finding, Live, Outcome, Rejected, Unavailable
 from broker.rules.media import chosen
@@ -29,35 +26,24 @@ MEDIA = MediaNeeds(
     images=20, videos=20, mixed=True, image_bytes=8_000_000, video_bytes=1_000_000_000, width=(320, 1440), by_url=True
 )
 MOST_LINKS = 5
-TOKEN_LIFE = timedelta(days=60)
 DOWNLOAD = "FAILED_DOWNLOADING"
 
 _LINK = re.compile(r"https?://\S+")
 
 
-class ThreadsSettings(GraphSettings):
+class ThreadsSettings(ContainerSettings):
     """`[channels.NAME]` of a Threads account."""
 
-    user_id: str | None = Field(None, pattern=r"^\d+$")
-    """None: the account whose token it is."""
-    token_at: AwareDatetime | None = None
-    """When the long-lived token was issued: it lives 60 days, and is renewed in time only if this is known."""
     base_url: str = Field("https://graph.threads.net", pattern=r"^https?://[^/]+/?$")
     oauth_url: str = Field("https://threads.net", pattern=r"^https?://[^/]+/?$")
-    redirect_url: str = Field("https://localhost/", pattern=r"^https?://\S+$")
     version: str = Field("v1.0", pattern=r"^v\d+\.\d+$")
-
-    @property
-    def seed(self) -> TokenPair:
-        ends_at = self.token_at + TOKEN_LIFE if self.token_at else None
-        return replace(super().seed, issued_at=self.token_at, expires_at=ends_at)
 
 
 class ThreadsAdapter(ContainerAdapter):
     """One account."""
 
     Settings = ThreadsSettings
-    edge, status, shown = "threads", ("status", "error_message"), "id,text,timestamp,permalink"
+    grant, edge, status, text = "th", "threads", ("status", "error_message"), "text"
     connector: ThreadsConnector
 
     def __init__(self, settings: ThreadsSettings, tools: Tools) -> None:
@@ -116,22 +102,9 @@ class ThreadsAdapter(ContainerAdapter):
             files.append(file)
         return files
 
-    async def _container(self, job: Job, files: list[MediaFile]) -> str | Refusal:
-        text = {"text": job.composed.text}
-        if len(files) == 1:
-            return await self._made(job.gate, {**_source(files[0]), **text})
-        children: list[str] = []
-        for file in files:
-            child = await self._made(job.gate, {**_source(file), "is_carousel_item": "true"})
-            if isinstance(child, Refusal):
-                return child
-            children.append(child)
-        return await self._made(job.gate, {"media_type": "CAROUSEL", "children": ",".join(children), **text})
-
-    async def _made(self, gate: Gate | None, form: Mapping[str, str]) -> str | Refusal:
-        """A new container; whatever happens here, nobody sees it."""
-        made = await self._graph.create(f"{self._graph.node}/threads", gate, form)
-        return harmless(made) if isinstance(made, Refusal) else made
+    def _source(self, file: MediaFile) -> dict[str, str]:
+        kind = "VIDEO" if file.mime.startswith("video/") else "IMAGE"
+        return {"media_type": kind, f"{kind.lower()}_url": f"{file.url}", "alt_text": file.alt}
 
     def _failed(self, why: str) -> Finding:
         if why.startswith(DOWNLOAD):
@@ -141,31 +114,9 @@ class ThreadsAdapter(ContainerAdapter):
     async def used(self) -> tuple[int, int] | tuple[None, None]:
         return await self.connector.quota()
 
-    def _listed(self, post: Mapping[str, Any]) -> Listed:
-        at = datetime.fromisoformat(post["timestamp"])
-        return Listed(post["id"], post.get("text", ""), at, post.get("permalink"))
-
-    async def _token(self) -> str:
-        return (await self._pair()).access
-
-    async def _pair(self) -> TokenPair:
-        return await self._tools.vault.pair(self._settings.seed, self._renewed)
-
-    async def _renewed(self, pair: TokenPair) -> TokenPair | Outcome:
-        """Sixty more days. The old token stays good, so nothing is burned when the answer is lost."""
-        reply = await self._graph.get("/refresh_access_token", {"grant_type": "th_refresh_token"}, token=pair.access)
-        if isinstance(reply, Refusal):
-            return reply.outcome
-        return long_token(reply, self._tools.clock.now()) or Unavailable(Fault.SERVER, "a new token nobody can read")
-
 
 def _told(job: Job, live: Live) -> Live:
     return replace(live, without="media_not_fetched") if TEXT_ALONE in f"{job.handle}" else live
-
-
-def _source(file: MediaFile) -> dict[str, str]:
-    kind = "VIDEO" if file.mime.startswith("video/") else "IMAGE"
-    return {"media_type": kind, f"{kind.lower()}_url": f"{file.url}", "alt_text": file.alt}
 
 
 def _profile(settings: ThreadsSettings) -> Profile:
