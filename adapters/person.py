@@ -6,6 +6,7 @@ channel of people: a bot's chat, a webhook, mail. It may arrive twice, which the
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar
@@ -15,9 +16,10 @@ from pydantic import BeforeValidator, Field, ValidationError
 from adapters.smtp import SmtpAdapter
 from adapters.telegram import TelegramAdapter
 from adapters.webhook import WebhookAdapter, WebhookSettings
-from broker.contract import Adapter, AdapterBase, ChannelSettings, Job, Profile, Step, TextLimit, Tools
-from broker.model import Composed, Post, StepClass, Verb
+from broker.contract import Adapter, AdapterBase, ChannelSettings, Job, MediaNeeds, Profile, Step, TextLimit, Tools
+from broker.model import Composed, MediaKind, Medium, Post, StepClass, Verb
 from broker.outcome import Denied, Fault, Live, Outcome, Pending, Unavailable, Uncertain
+from broker.rules.media import chosen
 from broker.rules.text import compose_text
 
 _WAYS: dict[str, Any] = {"smtp": SmtpAdapter, "telegram": TelegramAdapter, "webhook": WebhookAdapter}
@@ -26,6 +28,7 @@ _ASKS = {
     "vi": "Đăng tin dưới đây lên {platform} bằng tay. Đăng xong, báo địa chỉ bài: {where}. Nhận hai lần, đăng một lần.",
     "en": "Post the text below on {platform} by hand. Then say where it is: {where}. If this comes twice, post once.",
 }
+_WITH = {"vi": "Kèm theo:", "en": "With:"}
 
 
 def _way(value: object) -> ChannelSettings:
@@ -55,6 +58,8 @@ class PersonSettings(ChannelSettings):
     """How they are reached: the settings of a smtp, telegram or webhook channel."""
     base_url: str | None = None
     """A chat's incoming hook in place of `via`: an emulator."""
+    picture: bool = False
+    """The platform shows nothing without a picture: an announcement that has none comes with its headline card."""
     desk_url: str | None = Field(default=None, pattern=r"^https?://\S+$")
     """The desk's pages, as people open them: `https://loa.tin.example/desk`."""
     text_limit: int | None = Field(default=None, ge=100)
@@ -85,14 +90,17 @@ class PersonAdapter(AdapterBase):
 
     def compose(self, post: Post) -> Composed:
         """What readers are to see; in its parts, the message to the phone."""
-        shown = compose_text(post, self._limit)
-        message = f"{self._ask(post)}\n\n{shown.text}"
+        shown = replace(compose_text(post, self._limit), media=chosen(post, self.profile.media))
+        message = "\n\n".join([self._ask(post), *self._with(post, shown.media), shown.text])
         sent = self._way.compose(replace(post, override=message, link=None, short_link=None, late_mark=None))
         parts = {"": sent.text, **sent.parts}
         cut = shown.cut or (f"for the phone: {sent.cut}" if sent.cut else None)
         return replace(shown, parts={f"{_FOR_THE_WAY}{name}": part for name, part in parts.items()}, cut=cut)
 
     async def publish(self, job: Job) -> Outcome:
+        for medium in job.composed.media:
+            if self._tools.media:
+                await self._tools.media.ready(medium, self.profile.media)  # a card is made now, to be there when opened
         parts = {name.removeprefix(_FOR_THE_WAY): part for name, part in job.composed.parts.items()}
         message = Composed(text=parts.pop(""), parts=parts)
         match await self._way.publish(replace(job, composed=message)):
@@ -107,6 +115,11 @@ class PersonAdapter(AdapterBase):
 
     async def close(self) -> None:
         await self._way.close()
+
+    def _with(self, post: Post, media: Iterable[Medium]) -> list[str]:
+        """Where the pictures and videos are found."""
+        addresses = [address for m in media if self._tools.media and (address := self._tools.media.address(m))]
+        return ["\n".join([_WITH["vi" if post.language == "vi" else "en"], *addresses])] if addresses else []
 
     def _ask(self, post: Post) -> str:
         desk = self._settings.desk_url
@@ -136,6 +149,7 @@ def _profile(settings: PersonSettings, way: Profile, limit: TextLimit | None) ->
         path=way.path,
         push=True,
         steps=(Step("hand", StepClass.INVISIBLE),),
+        media=MediaNeeds(images=10, videos=10, mixed=True, card=MediaKind.IMAGE if settings.picture else None),
         text=limit,
         abilities=frozenset({Verb.PROBE}),
         usual=timedelta(minutes=5),

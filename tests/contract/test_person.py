@@ -15,6 +15,7 @@ import loa
 from adapters.emulators.faults import Kind
 from adapters.emulators.person import PersonEmulator
 from adapters.person import PersonAdapter, PersonSettings
+from broker.contract import Unsuited
 from broker.library import configured
 from broker.model import State, Verb
 from broker.outcome import Fault, Pending, Unavailable
@@ -57,6 +58,22 @@ class TestPerson(AdapterSuite):
         assert bench.copies() == 0
         bench.emulator.post_by_hand(message.id)
         assert bench.copies() == 1
+
+    async def test_pictures_are_named_by_their_address(self, bench, host):
+        picture = host.picture()
+        copy = bench.copy(replace(POST, media=(picture,)))
+        assert isinstance(await copy.publish(bench.adapter), Pending)
+        [message] = bench.log.taken
+        assert f"Kèm theo:\n{host.shelf.url}/{picture.name}\n\n" in message.text
+
+    async def test_a_platform_of_pictures_gets_the_card(self, bench, host):
+        adapter = bench.new_adapter(picture=True)
+        card = host.picture("Bão số 9")
+        composed = adapter.compose(replace(POST, card=card))
+        assert composed.media == (card,)
+        assert f"{host.shelf.url}/{card.name}" in composed.parts["phone.body"]
+        with pytest.raises(Unsuited):
+            adapter.compose(POST)
 
     async def test_a_probe_tells_what_is_wrong(self, bench, connection_fault):
         """A hook tells no more than that it is there."""
