@@ -168,7 +168,8 @@ class Pacer:
         return not waits and self._in_flight < self._allowed() and self._wait_s() <= 0
 
     def _wait_s(self) -> float:
-        return max(self._window.wait(self._now()), self._slow_until - self._now())
+        now = self._now()
+        return max(self._window.wait(now), self._slow_until - now)
 
     def _give(self) -> Permit:
         self._in_flight += 1

@@ -28,6 +28,12 @@ class RateWindow:
 
     rate_per_s: float
     _given: deque[float] = field(default_factory=deque)
+    _most: int = field(init=False)
+    _span: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._most = max(1, int(self.rate_per_s))
+        self._span = max(WINDOW_S, 1 / self.rate_per_s)
 
     def wait(self, now: float) -> float:
         """Seconds until a permit may be given; 0: now."""
@@ -39,11 +45,3 @@ class RateWindow:
         self._given.append(now)
         while len(self._given) > self._most:
             self._given.popleft()
-
-    @property
-    def _most(self) -> int:
-        return max(1, int(self.rate_per_s))
-
-    @property
-    def _span(self) -> float:
-        return max(WINDOW_S, 1 / self.rate_per_s)
