@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import random
+import sqlite3
+import time
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 from broker.clock import SystemClock
+from broker.engine.engine import CLAIM
 from broker.ids import new_id, new_reference
 from broker.model import Case, Event
 from broker.store import Accept, Broken, Exists
+from broker.store.queries import Queries
 from broker.store.sqlite import SqliteStore
 
 BATCH = 500
@@ -32,6 +37,19 @@ def fill(path: Path, count: int, seed: int) -> int:
     finally:
         store.close()
     return count * len(template.deliveries)
+
+
+def claim_ms(path: Path, times: int = 5) -> float:
+    """What the query of a claim takes in this store: the least of several."""
+    queries, until, found = Queries(), int((time.time() + 3600) * 1e6), []
+    with closing(sqlite3.connect(path)) as db:
+        owners = [None, *(owner for [owner] in db.execute("SELECT DISTINCT owner FROM announcement"))]
+        for _ in range(times):
+            began = time.perf_counter()
+            for owner in owners:
+                db.execute(queries["claimable"], {"owner": owner, "until": until, "limit": CLAIM}).fetchall()
+            found.append((time.perf_counter() - began) * 1000)
+    return min(found)
 
 
 def _copy(template: Case, events: tuple[Event, ...], number: int, rng: random.Random) -> Accept:

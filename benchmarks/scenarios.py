@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from benchmarks.fill import fill
+from benchmarks.fill import claim_ms, fill
 from benchmarks.lab import CHANNELS, WINDOW, Figure, Lab, Measure, percentile
 from benchmarks.processes import KEY, Broker, accepting, broker, configuration, key_of, output_of, world
 
@@ -165,6 +165,7 @@ async def backlog(lab: Lab) -> None:
     queued, sample = lab.count(100_000 if lab.deep else 20_000, 500), lab.count(10_000, 500)
     config = await _with_template(lab, "backlog", 10, paused=True)
     rows = fill(config.with_suffix(".db"), queued, lab.seed)
+    query_ms = claim_ms(config.with_suffix(".db"))
     began = time.monotonic()
     async with broker(config) as loa:
         ready_s = time.monotonic() - began
@@ -174,7 +175,8 @@ async def backlog(lab: Lab) -> None:
         peak = loa.peak_rss_mb
         loa.kill()
     what = f"{queued:,} × 10 queued"
-    lab.add(Figure("backlog", f"{what} ({rows:,} rows): listening after", "s", [ready_s]))
+    lab.add(Figure("backlog", f"{what} ({rows:,} rows): query of a claim", "ms", [query_ms]).at_most(10))
+    lab.add(Figure("backlog", f"{what}: listening after", "s", [ready_s]))
     lab.add(Figure("backlog", f"{what}: first byte after", "s", [first - began]))
     lab.add(Figure("backlog", f"{what}: drain", "deliveries/s", [sample / (last - first)]))
     lab.add(Figure("backlog", f"{what}: peak memory", "MB", [peak]).at_most(256))
