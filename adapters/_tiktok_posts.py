@@ -4,32 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from adapters._readback import Listed, Page
 from adapters._tiktok import TiktokApi
 from broker.outcome import Absent, Fault, Finding, Live, NotSeen, Outcome, Seen, Unavailable
 
+UPLOAD_LIFE = timedelta(minutes=70)
+"""TikTok's hour, and some minutes in which it may count what came in the last one."""
 _UNREADABLE = Unavailable(Fault.SERVER, "an answer that nobody can read")
 
 
 @dataclass(frozen=True, slots=True)
 class Handle:
-    """A publication; of a video also its size, and where its bytes go."""
+    """A publication; of a video also its size, since when its upload is open, and where its bytes go."""
 
     publish_id: str
     size_bytes: int = 0
+    since: int = 0
     upload_url: str = ""
 
     @classmethod
     def of(cls, text: str) -> Handle:
-        publish_id, _, rest = text.partition(" ")
-        size, _, url = rest.partition(" ")
-        return cls(publish_id, int(size or 0), url)
+        publish_id, size, since, url = [*text.split(" "), "0", "0", ""][:4]
+        return cls(publish_id, int(size), int(since), url)
 
     def __str__(self) -> str:
-        return f"{self.publish_id} {self.size_bytes} {self.upload_url}" if self.upload_url else self.publish_id
+        parts = (self.publish_id, str(self.size_bytes), str(self.since), self.upload_url)
+        return " ".join(parts) if self.upload_url else self.publish_id
+
+    def is_over(self, now: datetime) -> bool:
+        return now > datetime.fromtimestamp(self.since, UTC) + UPLOAD_LIFE
 
 
 @dataclass(frozen=True, slots=True)

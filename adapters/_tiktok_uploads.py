@@ -12,12 +12,11 @@ from pathlib import Path
 from adapters._http import Answer
 from adapters._tiktok import TiktokApi, meaning, reply_of, unreadable
 from broker.contract import Gate, MediaFile
-from broker.outcome import Absent, Fault, Outcome, Unavailable
+from broker.outcome import Fault, Outcome, Unavailable
 
 PIECE = 5 * 1024 * 1024
 """The least TikTok takes; the last piece has what is left over, too. So a call of 15 s does at 6 Mbit/s."""
 _SENT, _MORE = 201, 206
-_OVER = frozenset({403, 404, 410})
 
 
 def source_of(size_bytes: int) -> dict[str, object]:
@@ -31,8 +30,11 @@ def source_of(size_bytes: int) -> dict[str, object]:
     }
 
 
-async def send(api: TiktokApi, url: str, file: MediaFile, start: int, gate: Gate) -> int | Outcome | Absent:
-    """How much has arrived after the next piece; `Absent`: the upload's hour is over, nothing came of it."""
+async def send(api: TiktokApi, url: str, file: MediaFile, start: int, gate: Gate) -> int | Outcome:
+    """How much has arrived after the next piece.
+
+    An address that is not good any more proves nothing: the upload may be complete. The publication's status tells.
+    """
     last = max(file.size_bytes // PIECE - 1, 0) * PIECE  # where the last piece begins
     end = file.size_bytes if start >= last else start + PIECE
     try:
@@ -47,7 +49,7 @@ async def send(api: TiktokApi, url: str, file: MediaFile, start: int, gate: Gate
         return end
     if reply := reply_of(answer):
         return meaning(reply.code, reply.message, reply.status)
-    return Absent() if answer.status in _OVER else unreadable(answer)
+    return unreadable(answer)
 
 
 def _piece(path: Path, start: int, end: int) -> bytes:

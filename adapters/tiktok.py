@@ -130,7 +130,7 @@ class TiktokAdapter(AdapterBase):
             body["post_info"] = info
         match await self._api.write(VIDEO_INIT[self._settings.mode], job.gate, body):
             case {"publish_id": str(publish_id), "upload_url": str(url)} if publish_id and url.startswith("http"):
-                handle = Handle(publish_id, file.size_bytes, url)
+                handle = Handle(publish_id, file.size_bytes, int(self._tools.clock.now().timestamp()), url)
             case Mapping():
                 return harmless(_LOST_ID)
             case outcome:
@@ -161,7 +161,7 @@ class TiktokAdapter(AdapterBase):
                 return Unfinished(f"{handle}", NOW)
             sent = await send(self._api, handle.upload_url, file, start, job.gate)
             if not isinstance(sent, int):
-                return sent if isinstance(sent, Absent) else self._doubt(sent)
+                return self._doubt(sent)
             start = sent
         known = await self._posts.publication(f"{handle}")
         return await self._told(job, known) if isinstance(known, Publication) else self._later(job)
@@ -170,7 +170,7 @@ class TiktokAdapter(AdapterBase):
         known = await self._posts.publication(handle)
         if not isinstance(known, Publication):
             return known
-        if not known.waits_for_bytes:
+        if not known.waits_for_bytes or known.handle.is_over(self._tools.clock.now()):
             return await self._told(job, known)
         files = await self._files(job)
         return (
@@ -211,8 +211,11 @@ class TiktokAdapter(AdapterBase):
             case "FAILED":
                 failed = meaning(known.why)
                 return failed if isinstance(failed, Rejected) else Absent()
+            case _ if known.waits_for_bytes:
+                is_over = known.handle.is_over(self._tools.clock.now())
+                return Absent() if is_over else Unfinished(f"{known.handle}", NOW)
             case _:
-                return Unfinished(f"{known.handle}", NOW) if known.waits_for_bytes else self._later(job)
+                return self._later(job)
 
     def _later(self, job: Job, detail: str = "") -> Pending:
         """Asked again after a quarter of the time it has taken so far."""

@@ -80,6 +80,7 @@ class TiktokEmulator(HttpEmulator):
 
     `audited`: whether the app may post for everybody. `private`: the account shows its posts to followers only.
     `ready_after`: seconds until a post is complete; `public_after`: seconds more until it has its public id.
+    `counts_late`: what has arrived is told only once it is processed.
     `verified`: beginnings of addresses the app may let TikTok fetch from. `posts_a_day`, `drafts`: the account's caps.
     """
 
@@ -98,6 +99,7 @@ class TiktokEmulator(HttpEmulator):
         private: bool = False,
         ready_after: float = 1.0,
         public_after: float = 0.0,
+        counts_late: bool = False,
         verified: Sequence[str] = ("http://127.0.0.1:",),
         longest_s: int = 600,
         posts_a_day: int = 15,
@@ -110,6 +112,7 @@ class TiktokEmulator(HttpEmulator):
         self.client_key, self.client_secret, self.open_id = client_key, client_secret, "open-4402"
         self.audited, self.private = audited, private
         self.ready_after, self.public_after = timedelta(seconds=ready_after), timedelta(seconds=public_after)
+        self.counts_late = counts_late
         self.verified, self.longest_s = tuple(verified), longest_s
         self.posts_a_day, self.drafts, self.calls_a_minute = posts_a_day, drafts, calls_a_minute
         self.access_tokens = {access_token: self.now() + _ACCESS_LIFE}
@@ -302,7 +305,7 @@ class TiktokEmulator(HttpEmulator):
     async def _upload(self, call: Call) -> web.Response:
         """201 for the last piece, 206 for others; pieces come in order, and each once."""
         made = self.publications.get(self._uploads.get(call.match["token"], ""))
-        if made is None:
+        if made is None or made.arrived == made.size:
             return web.Response(status=404)
         if self.now() >= made.created_at + _UPLOAD_LIFE:
             return web.Response(status=403)
@@ -382,7 +385,7 @@ class TiktokEmulator(HttpEmulator):
         status = self._stand(made)
         data: dict[str, Any] = {"status": status}
         if made.size:
-            data["uploaded_bytes"] = made.arrived
+            data["uploaded_bytes"] = 0 if self.counts_late and status == "PROCESSING_UPLOAD" else made.arrived
         if status == "FAILED":
             data["fail_reason"] = made.fail_reason
         is_told = made.post is not None and made.post.visible and self.now() >= made.post.posted_at + self.public_after

@@ -13,6 +13,7 @@ import pytest
 from pydantic import ValidationError
 
 from adapters._tiktok import CODES
+from adapters._tiktok_posts import Handle
 from adapters._tiktok_texts import for_everybody
 from adapters._tiktok_uploads import PIECE, source_of
 from adapters.emulators.faults import Kind
@@ -133,9 +134,25 @@ class TestDirect(Handles, Confirms):
         copy = bench.copy()
         await copy.publish(bench.adapter)
         only(bench)[1].created_at -= timedelta(hours=1)
+        assert isinstance(await copy.publish(bench.adapter), Uncertain)  # its address is over, which proves nothing
+        copy.handle = f"{replace(Handle.of(copy.handle), since=0)}"
+        assert await bench.settle(copy) == Absent()
         assert await copy.publish(bench.adapter) == Absent()
         assert isinstance(await copy.publish(bench.adapter), Live)
         assert bench.copies() == 1
+
+    async def test_an_upload_that_is_complete_and_not_counted_yet_is_not_begun_anew(self, bench):
+        """Its answer was lost, its status lags, and its address is no good any more."""
+        known(bench).counts_late, known(bench).ready_after = True, timedelta(hours=1)
+        copy = await bench.lost()
+        assert isinstance(await bench.settle(copy), Unfinished)
+        assert isinstance(await copy.publish(bench.adapter), Uncertain)
+        assert isinstance(await bench.settle(copy), Unfinished)
+        _, made = only(bench)
+        assert made.post
+        made.ready_at, made.post.posted_at = made.created_at, made.created_at
+        assert isinstance(await bench.settle(copy), Live)
+        assert (uploads(bench), bench.copies()) == (["stored_then_reset", "404"], 1)
 
     async def test_the_gate_is_asked_for_every_piece(self, bench):
         copy = bench.copy(replace(POST, media=(large(bench, 3 * PIECE),)))
