@@ -162,5 +162,5 @@ def _told(to: Path, key: str, chosen: Sequence[str]) -> list[str]:
         "  loa check                # what it does, and what is missing",
         "  loa serve --sandbox      # try it",
     ]
-    lines += [f"  loa connect {one}    # once `loa serve` runs" for one in connectable]
+    lines += [f"  {f'loa connect {one}':<24} # once `loa serve` runs" for one in connectable]
     return lines
