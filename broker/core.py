@@ -17,31 +17,23 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from broker.cases import Cases, roles
 from broker.clock import Clock
-from broker.contract import Unsuited
 from broker.engine.channels import Station, key_of
 from broker.engine.connections import Connections
 from broker.engine.doors import Door
 from broker.engine.engine import Engine, Listener
 from broker.engine.inbox import REMOVABLE, REPLACED, RESOLUTION, RESOLVABLE, WITHDRAWAL
 from broker.errors import Conflict, FieldProblem, InvalidInput, NotFound
-from broker.ids import new_id, new_reference
 from broker.intake import Submission, checked
 from broker.media.collection import Collection
 from broker.model import (
     Announcement,
     Case,
-    Composed,
-    Delivery,
     Draft,
     Event,
     Medium,
     Post,
-    Reason,
-    Role,
-    RoutePlan,
-    State,
-    Urgency,
     Verb,
 )
 from broker.outcome import Finding
@@ -60,8 +52,6 @@ from broker.report import (
     media_report,
 )
 from broker.rules.agency import Agency
-from broker.rules.cards import carded
-from broker.rules.sentences import sentence
 from broker.rules.standing import Channels
 from broker.store import Broken, Done, Exists, IdempotencyRecord, InboxEntry, Store
 
@@ -90,10 +80,9 @@ class Broker:
         collections: Mapping[str, Collection] | None = None,
     ) -> None:
         self.engine, self.store, self.agencies = engine, store, agencies
-        self._short_links = short_links
         self._collections = collections or {}
-        self._clock, self._rng = clock, rng
-        self._plans: dict[tuple[str, str | None, Urgency], RoutePlan] = {}
+        self._clock = clock
+        self._cases = Cases(engine, agencies, self._collections, short_links, clock, rng)
         self._followers: dict[str, set[asyncio.Event]] = defaultdict(set)
         self._watchers: list[Listener] = []
 
@@ -130,7 +119,7 @@ class Broker:
         record = IdempotencyRecord(key, _digest(draft)) if key is not None else None
         if record is not None and (known := await self._known(agency, record.key)) is not None:
             return await self._repeated(agency, *known, digest=record.digest)
-        case = await self._case(agency, draft, by)
+        case = await self._cases.new(agency, draft, by)
         async with self._kept_for(case.announcement) as keep:
             result, accepted = await self.engine.dispatcher.accept(case, record, _replaces(replaced, case))
             keep(isinstance(result, Done))
@@ -163,17 +152,18 @@ class Broker:
 
         Raises `InvalidInput` with what to do, and `StoreError`.
         """
-        collection = self._collection(agency)
+        collection = self._cases.collection(agency)
         medium = await collection.take(chunks, alt)
         return media_report(medium, collection.shelf.address(medium))
 
     async def preview(self, agency: str, body: Body) -> list[PreviewReport]:
         """What each channel of the route would show; nothing is stored or sent."""
         draft = checked(body, self._clock.now(), self._agency(agency).zone)
-        plan = self._plan(agency, draft)
-        announcement = self._announcement(agency, draft, plan, await self._media(agency, draft))
+        announcement = await self._cases.announcement(agency, draft)
         zone, collection = self._agency(agency).zone, self._collections.get(agency)
-        stations = [(self.engine.stations.serving(announcement, name), role) for name, role, _ in _roles(plan)]
+        stations = [
+            (self.engine.stations.serving(announcement, name), role) for name, role, _ in roles(announcement.plan)
+        ]
         return await asyncio.gather(
             *(
                 previewed(station, self.post_of(announcement, station.name, False), role, zone, collection)
@@ -338,32 +328,7 @@ class Broker:
             watcher(case, notes)
 
     def post_of(self, announcement: Announcement, channel: str, late: bool) -> Post:
-        """The post one channel composes from."""
-        agency = self._agency(announcement.agency)
-        return post_of(agency, announcement, channel, self._short_links.get(agency.key), late=late)
-
-    # building a case
-
-    async def _case(self, agency: str, draft: Draft, by: str | None) -> Case:
-        plan = self._plan(agency, draft)
-        announcement = self._announcement(agency, draft, plan, await self._media(agency, draft), by)
-        deliveries = {
-            name: self._delivery(announcement, name, role, serves, position)
-            for position, (name, role, serves) in enumerate(_roles(plan))
-        }
-        return Case(announcement, deliveries)
-
-    def _plan(self, agency: str, draft: Draft) -> RoutePlan:
-        """The route's plan for it, the same for all that ask for the same. Raises `InvalidInput`."""
-        asked = (agency, draft.route, draft.urgency)
-        if (plan := self._plans.get(asked)) is None:
-            plan = self._plans[asked] = self._agency(agency).route_plan(draft.route, draft.urgency)
-        if draft.overrides:
-            _known_overrides(draft, plan)
-        return plan
-
-    async def _media(self, agency: str, draft: Draft) -> tuple[Medium, ...]:
-        return await self._collection(agency).gather(draft.media, draft.alts) if draft.media else ()
+        return self._cases.post_of(announcement, channel, late)
 
     async def sweep_media(self) -> None:
         """Removes pictures and videos that nobody uses."""
@@ -374,56 +339,6 @@ class Broker:
 
         for collection in self._collections.values():
             await collection.sweep(known)
-
-    def _collection(self, agency: str) -> Collection:
-        if found := self._collections.get(agency):
-            return found
-        problem = "there is no place for pictures and videos: give the agency a `site`, or set media.folder"
-        raise InvalidInput("It was not taken in.", FieldProblem("media", problem))
-
-    def _announcement(
-        self, agency: str, draft: Draft, plan: RoutePlan, media: tuple[Medium, ...], by: str | None = None
-    ) -> Announcement:
-        now = self._clock.now()
-        collection = self._collections.get(agency)
-        return Announcement(
-            id=new_id(now, self._rng),
-            agency=agency,
-            reference=new_reference(self._agency(agency).prefix, self._rng),
-            draft=draft,
-            plan=plan,
-            accepted_at=now,
-            media=media,
-            media_key=collection.new_key() if collection else "",
-            accepted_from=by,
-            owner=self.engine.run_id,
-            epoch=1,
-        )
-
-    def _delivery(
-        self, announcement: Announcement, name: str, role: Role, serves: tuple[str, ...], position: int
-    ) -> Delivery:
-        post = self.post_of(announcement, name, False)
-        unsuited, first = None, role is Role.POST_TO
-        try:
-            composed = self.engine.stations.serving(announcement, name).adapter.compose(post)
-        except Unsuited as error:
-            composed, unsuited, first = Composed(text=""), Reason("unsuited", {"why": str(error)}), False
-        except ValueError as error:
-            raise InvalidInput(
-                "The announcement was not accepted.", FieldProblem(f"overrides.{name}", str(error))
-            ) from None
-        return Delivery(
-            announcement_id=announcement.id,
-            channel=name,
-            role=role,
-            state=State.SKIPPED if unsuited else State.DUE if first else State.STANDBY,
-            composed=composed,
-            position=position,
-            serves=serves,
-            started_at=announcement.base_at if first else None,
-            reason=unsuited or (Reason("start_post") if first else None),
-        )
 
     # answers to repeated submissions
 
@@ -533,58 +448,6 @@ def _replaces(old: str | None, new: Case) -> InboxEntry | None:
         return None
     by = {"by": new.announcement.reference}
     return InboxEntry(announcement_id=old, channel=None, attempt=None, kind=REPLACED, payload=by)
-
-
-def post_of(
-    agency: Agency, announcement: Announcement, channel: str, short_link_base: str | None, *, late: bool
-) -> Post:
-    draft, base = announcement.draft, short_link_base
-    mark = sentence(Reason("live_late", {"written_at": announcement.base_at}), agency.zone) if late else None
-    language = draft.language if draft.language in ("en", "vi") else "en"
-    post = Post(
-        announcement_id=announcement.id,
-        reference=announcement.reference,
-        headline=draft.headline,
-        body=draft.body,
-        agency=agency.name,
-        language=draft.language,
-        written_at=announcement.base_at,
-        urgency=draft.urgency,
-        author=draft.author,
-        link=draft.link,
-        short_link=f"{base.rstrip('/')}/{announcement.reference}" if base else None,
-        override=draft.overrides.get(channel),
-        late_mark=mark[language] if mark else None,
-        media=announcement.media,
-    )
-    needs_card = announcement.media_key and agency.channels[channel].channel.profile.media.card
-    return carded(post, announcement.media_key, agency.zone) if needs_card else post
-
-
-def _roles(plan: RoutePlan) -> list[tuple[str, Role, tuple[str, ...]]]:
-    """Every channel of the route once, with its role and the channels it may stand in for, in order of writing."""
-    serves: dict[str, list[str]] = defaultdict(list)
-    for channel, stand_ins in plan.stand_ins.items():
-        for name in stand_ins:
-            serves[name].append(channel)
-    ordered = [(name, Role.POST_TO) for name in plan.post_to]
-    ordered += [(name, Role.STAND_IN) for name in serves if name not in plan.post_to]
-    taken = {name for name, _ in ordered}
-    ordered += [(name, Role.RESERVE) for name in plan.reserve if name not in taken]
-    return [(name, role, tuple(serves.get(name, ()))) for name, role in ordered]
-
-
-def _known_overrides(draft: Draft, plan: RoutePlan) -> None:
-    names = {name for name, _, _ in _roles(plan)}
-    wrong = [
-        FieldProblem(
-            f"overrides.{name}", f"is no channel of route {plan.name!r}: use one of {', '.join(sorted(names))}"
-        )
-        for name in draft.overrides
-        if name not in names
-    ]
-    if wrong:
-        raise InvalidInput("The announcement was not accepted.", *wrong)
 
 
 def _digest(draft: Draft) -> str:
