@@ -14,7 +14,7 @@ from broker.model import Goal, OnUnconfirmed, RoutePlan, Urgency
 from broker.rules.agency import Agency, ConfiguredChannel
 from broker.rules.catalogue import NAMES
 from broker.rules.episodes import same_fate
-from broker.rules.health import Scope
+from broker.rules.health import Scope, needs_media_host
 from broker.rules.routes import Route, countable
 from broker.rules.standing import Channels
 from broker.rules.weak_points import Failure, failures, is_mute
@@ -171,7 +171,17 @@ def _counting(operators: set[str], domestic: set[str]) -> str:
 def _warnings(agency: Agency) -> Iterator[str]:
     if not agency.keys:
         yield "Nobody can announce over HTTP: [agency] keys is empty; `loa key new` makes a key."
+    yield from _about_media(agency)
     yield from _about_alerts(agency)
+
+
+def _about_media(agency: Agency) -> Iterator[str]:
+    posting = {name: channel.profile for name, channel in agency.posting.items()}
+    lost = [name for name, one in posting.items() if one.media.card and agency.media.folder is None]
+    unseen = [name for name, one in posting.items() if needs_media_host(one) and agency.media.url is None]
+    if names := list(dict.fromkeys([*lost, *unseen])):
+        advice = "give the agency a site, or set [media] folder and url"
+        yield f"No picture can be shown on {listed(map(name_of, names))}: there is no media folder for it; {advice}."
 
 
 def _about_alerts(agency: Agency) -> Iterator[str]:

@@ -31,7 +31,17 @@ def pointed_at(configuration: Configuration, platforms: Mapping[str, Mapping[str
     for path, one in _channels(configuration):
         settings = {**_domains(one), **platforms[adapter_of(one)]["settings"]}
         made |= {variable(*path, key): value for key, value in settings.items()}
-    return made
+    return made | dict(_media(configuration, store.parent))
+
+
+def _media(configuration: Configuration, folder: Path) -> Iterator[tuple[str, str]]:
+    """Nothing that is tried out lands among the real pictures: they follow the emulated site, or lie in `folder`."""
+    for key, agency in configuration.agencies.items():
+        group = () if key == FLAT else ("agencies", key)
+        has_site = any(adapter_of(one) == "site" for one in agency.channels.values())
+        if agency.media.folder is not None:
+            yield variable(*group, "media", "folder"), "" if has_site else str(folder / f"{key}-media")
+            yield variable(*group, "media", "url"), ""
 
 
 def with_variables(environment: Mapping[str, str], variables: Mapping[str, str]) -> Variables:

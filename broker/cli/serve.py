@@ -115,13 +115,17 @@ def _say_patience() -> None:
 
 
 def folders(configuration: Configuration) -> Iterator[Folder]:
-    """Own sites that have a path of their own, such as /l: served beside the API, for a proxy or a CDN to fetch."""
+    """Own sites and media folders with a path of their own, such as /l: served beside the API, for a proxy to fetch."""
     for agency in configuration.agencies.values():
         for one in agency.channels.values():
             folder, url = getattr(one.settings, "folder", None), getattr(one.settings, "url", None)
             prefix = urlsplit(str(url or "")).path.rstrip("/")
             if one.channel.profile.own and folder and prefix and not prefix.startswith(("/v1", "/desk")):
                 yield Folder(prefix, Path(folder))
+        media = agency.media
+        prefix = urlsplit(media.url or "").path.rstrip("/")
+        if media.folder and prefix and not prefix.startswith(("/v1", "/desk")):
+            yield Folder(prefix, media.folder)
 
 
 def _url(host: str, port: int) -> str:

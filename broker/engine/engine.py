@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 
 from broker.clock import Clock
+from broker.contract import Unsuited
 from broker.engine.alerts import PREFIX as ALERTS
 from broker.engine.alerts import Alerter
 from broker.engine.calls import Call, in_thread
@@ -363,7 +364,10 @@ class Engine:
         if not late or delivery.first_sent_at is not None:
             return delivery
         station = self.stations.serving(announcement, delivery.channel)
-        composed = station.adapter.compose(self.post_of(announcement, delivery.channel, True))
+        try:
+            composed = station.adapter.compose(self.post_of(announcement, delivery.channel, True))
+        except (ValueError, Unsuited):  # the mark leaves no room, or the channel was configured otherwise since
+            return delivery
         return replace(delivery, composed=composed)
 
     def _neighbour(self, announcement: Announcement, delivery: Delivery) -> str | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from broker.contract import Profile
 from broker.model import Goal
-from broker.rules.health import Scope, domains
+from broker.rules.health import MEDIA_HOST, Scope, domains, needs_media_host
 from broker.rules.routes import Route
 from broker.rules.standing import Channel, Channels
 
-WIDEST_FIRST = (Scope.OPERATOR, Scope.PATH, Scope.LOGIN, Scope.HOST)
+WIDEST_FIRST = (Scope.OPERATOR, Scope.PATH, Scope.LOGIN, Scope.HOST, Scope.MEDIA)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,12 +37,18 @@ class Failure:
 def failures(route: Route, goal: Goal, channels: Channels) -> list[Failure]:
     """Every domain of the route, worst first; of those with the same channels the widest."""
     on_route = {name: channels[name] for name in route.channels if name in channels}
-    shared = {domain for channel in on_route.values() for domain in domains(channel.profile)}
+    shared = {domain for channel in on_route.values() for domain in _domains(channel.profile)}
     found: dict[tuple[str, ...], Failure] = {}
     for scope, name in sorted(shared, key=lambda domain: (-WIDEST_FIRST.index(domain[0]), domain[1])):
-        members = tuple(c for c, channel in on_route.items() if (scope, name) in domains(channel.profile))
+        members = tuple(c for c, channel in on_route.items() if (scope, name) in _domains(channel.profile))
         found[members] = _without(scope, name, members, route, goal, on_route)
     return sorted(found.values(), key=lambda one: (not one.silent, one.meets_goal, -len(one.channels)))
+
+
+def _domains(profile: Profile) -> Iterator[tuple[Scope, str]]:
+    yield from domains(profile)
+    if needs_media_host(profile):
+        yield Scope.MEDIA, MEDIA_HOST
 
 
 def weak_points(route: Route, goal: Goal, channels: Channels) -> Iterator[Failure]:

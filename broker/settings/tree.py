@@ -52,6 +52,11 @@ def _some(time: timedelta) -> timedelta:
     return time
 
 
+def _or_none(value: object) -> object:
+    """A variable cannot unset a key, but it can be empty."""
+    return value or None
+
+
 def _colour(value: object) -> look.Colour:
     return value if isinstance(value, look.Colour) else look.Colour.read(str(value))
 
@@ -179,9 +184,9 @@ class AgencySection(Section):
 class MediaSection(Section):
     """`[media]`: pictures and videos. An agency with a site needs none of it: they lie in the site's folder."""
 
-    folder: Path | None = None
+    folder: Annotated[Path | None, BeforeValidator(_or_none)] = None
     """Where they are kept; the folder `media` of the site unless said."""
-    url: WebAddress | None = None
+    url: Annotated[WebAddress | None, BeforeValidator(_or_none)] = None
     """Public address of that folder, such as https://tin.example/l/media, from which platforms fetch."""
     image_bytes: Annotated[int, Field(ge=100_000, le=200_000_000)] = 20_000_000
     """Largest picture that is taken in."""

@@ -17,7 +17,10 @@ from aiohttp import web
 from imageio_ffmpeg import get_ffmpeg_exe
 from PIL import Image
 
-from tests.contract.api.newsroom import BAO, FULL, NEWS, Newsroom, newsroom
+from broker.cli.attaching import attached, with_media
+from broker.cli.client import Client
+from broker.errors import InvalidInput
+from tests.contract.api.newsroom import BAO, FULL, NEWS, TIN, Newsroom, newsroom
 
 GPS = 34853
 
@@ -357,3 +360,26 @@ async def test_a_refused_announcement_uses_nothing(room):
     answer = await room.post("/v1/announcements", {**NEWS, "route": "quick", "media": [other], "external_id": "cms-7"})
     assert answer.status == 409
     assert list(room.private.glob(f"{other}.uses/*")) == []
+
+
+# the command line
+
+
+async def test_the_command_line_hands_files_in(room, tmp_path):
+    file = tmp_path / "kè.jpg"
+    file.write_bytes(phone_picture())
+    async with Client(room.server.url, FULL[TIN]) as client:
+        said = await with_media({**NEWS, "route": "quick"}, attached([str(file)], ["Bờ kè"]), client.upload)
+        report = await client.announce(said, "key-1")
+        previews = await client.preview(said)
+    [medium] = report["media"]
+    assert (medium["alt"], medium["width"], medium["height"]) == ("Bờ kè", 480, 640)
+    assert [p["channel"] for p in previews] == ["partner", "portal"]
+
+
+@pytest.mark.parametrize(
+    ("media", "alts", "advice"), [(["none.jpg"], [], "is no file"), ([], ["words"], "one --alt for each")]
+)
+def test_what_cannot_be_handed_in_is_told_at_once(media, alts, advice):
+    with pytest.raises(InvalidInput, match=advice):
+        attached(media, alts)
