@@ -15,7 +15,7 @@ PAGE = ROOT / "docs" / "promises.md"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 BAD = (
     "lost", "duplicates", "untrue", "after_withdrawal", "stuck", "refused", "silent", "acknowledged_after_eio",
-    "sent_without_intent", "posts_while_frozen", "broken",
+    "sent_without_intent", "posts_while_frozen", "scans", "broken",
 )  # fmt: skip
 """What must be zero, wherever it is counted."""
 
@@ -42,7 +42,7 @@ def added(one: Any, other: Any, name: str = "") -> Any:
     """Two figures of the same name as one: counts add up, of times (`…_s`) and of `most_…` the greater one stays."""
     if isinstance(one, dict):
         keys = [*one, *(key for key in other if key not in one)]
-        timed = name if name.endswith("_s") else ""
+        timed = name if name.endswith("_s") or name.startswith("most_") else ""
         return {
             k: added(one[k], other[k], timed or k) if k in one and k in other else one.get(k, other.get(k))
             for k in keys

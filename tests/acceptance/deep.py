@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tests.acceptance.ambiguous import ambiguous
+from tests.acceptance.backlog import waits
 from tests.acceptance.campaign import Death, at_random, killed, named, twice
 from tests.acceptance.damage import flipped
 from tests.acceptance.disk import broken_disk, full_disk, killed_at_call
@@ -124,6 +125,16 @@ async def r23(folder: Path, count: int, seed: int) -> Figures:
     return {"places": dict(damage.places), "silent": len(damage.silent)}
 
 
+async def r25(folder: Path, count: int, seed: int) -> Figures:
+    found = await waits(folder, count, for_s=60)
+    return {
+        "scans": len(found.scans),
+        "most_rss_mb": found.peak_rss_mb,
+        "ready_s": found.ready_s,
+        "most_ms_a_query": found.queries_ms,
+    }
+
+
 PARTS: Mapping[str, Part] = {
     "r1": Part("SIGKILL at named points and at random moments", 1000, 50, r1),
     "r1-calls": Part("SIGKILL at the n-th fdatasync, pwrite64, sendto", 90, 30, r1_calls),
@@ -135,6 +146,7 @@ PARTS: Mapping[str, Part] = {
     "r9": Part("a wall clock set wrong, by an hour to twelve years; announcements", 500, 100, r9),
     "r12": Part("answers lost after the post was made, on each channel", 500, 25, r12),
     "r20": Part("SIGTERM under load", 50, 25, r20),
+    "r25": Part("announcements queued, ten deliveries each, and nobody answers", 100_000, 100_000, r25),
     "r23": Part("one flipped bit in the store", 500, 100, r23),
 }
 

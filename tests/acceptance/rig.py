@@ -115,7 +115,7 @@ class Rig:
         """From a start to the first answer that says `ready`."""
         self._clients: set[asyncio.Task[None]] = set()
         settings = {name: self._channel(name, found, times, channels) for name in CHANNELS}
-        self.config.write_text(_toml(self._settings(settings, routes or {})), encoding="utf-8")
+        self.config.write_text(as_toml(self._settings(settings, routes or {})), encoding="utf-8")
 
     @property
     def url(self) -> str:
@@ -350,7 +350,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _toml(tree: Mapping[str, Any]) -> str:
+def as_toml(tree: Mapping[str, Any]) -> str:
     """Tables of tables; JSON's scalars and lists are TOML's too, but for objects in lists."""
     lines: list[str] = []
 
