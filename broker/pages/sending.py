@@ -8,14 +8,14 @@ from typing import Any
 
 from aiohttp import web
 
-from broker.errors import InvalidInput, RequestError
+from broker.errors import FieldProblem, InvalidInput, RequestError
 from broker.model import Role
 from broker.pages.announcements import address
 from broker.pages.forms import Form, at_home
 from broker.pages.visit import Visit
 from broker.report import PreviewReport
 
-FIELDS = ("headline", "body", "route", "urgency", "link", "author", "send_at")
+FIELDS = ("headline", "body", "route", "urgency", "link", "author", "send_at", "picture", "alt")
 
 
 async def write(visit: Visit, form: Form) -> web.Response:
@@ -33,7 +33,7 @@ async def send(visit: Visit, form: Form) -> web.Response:
         key = f"desk-{form.get('once', '')[:64]}"
         receipt = await visit.broker.announce(visit.key, body, idempotency_key=key, by=visit.name)
     except InvalidInput as error:
-        return _form(visit, form, error)
+        return _form(visit, form, _by_field(error))
     return visit.go(f"{address(receipt.report.reference)}?done=sent&watch=1")
 
 
@@ -69,4 +69,13 @@ def _announcement(visit: Visit, form: Form) -> dict[str, Any]:
     said |= {name: form.get(name, "") for name in ("headline", "body")}
     if "send_at" in said:
         said["send_at"] = at_home(visit.agency.zone, "send_at", said["send_at"])
+    if picture := said.pop("picture", ""):
+        said["media"] = [{"url": picture, "alt": said.pop("alt", "")}]
+    said.pop("alt", None)
     return {**said, "language": visit.agency.language}
+
+
+def _by_field(error: InvalidInput) -> InvalidInput:
+    """With the names of our form's fields: its one picture is the first of `media`."""
+    fields = (FieldProblem("picture", f.problem) if f.path.startswith("media") else f for f in error.fields)
+    return InvalidInput(error.detail, *fields, code=error.code, status=error.status)

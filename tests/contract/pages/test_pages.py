@@ -195,3 +195,13 @@ async def test_what_is_not_there_is_said_in_a_page(editor):
         page = await editor.get(path)
         assert page.status == 404
         assert "Không có trang hoặc thông báo này" in page.text
+
+
+async def test_a_picture_that_cannot_be_had_is_told_at_its_field(editor):
+    form = await editor.get("/desk/send")
+    given = {"headline": "Lũ rút", "body": "Nước đã rút.", "picture": "http://127.0.0.1:9/a.jpg", "alt": "Bờ kè"}
+    told = await editor.submit(form, "/desk/send", **given, do="preview")
+    assert told.status == 422
+    assert "Ảnh hoặc video: " in told.text
+    fields = told.form("/desk/send").fields
+    assert (fields["picture"], fields["alt"]) == (given["picture"], given["alt"])
