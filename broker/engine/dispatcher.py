@@ -40,7 +40,7 @@ log = structlog.get_logger("loa.dispatcher")
 
 HELD_AT_MOST = 5000
 """Cases in memory; the rest wait in the store with `wake_at`."""
-DELIVERIES_A_CASE = 4
+DELIVERIES_A_CASE = 2
 """As many for each of them, taken together: their texts are what takes memory."""
 REPLANNED_AT_ONCE = 50
 FRESH_FOR = timedelta(seconds=60)
