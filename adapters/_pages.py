@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta, timezone
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
@@ -93,6 +93,18 @@ class Item:
         return self.link.startswith(("http://", "https://"))
 
 
+@cache
+def _templates() -> Environment:
+    return Environment(
+        loader=PackageLoader("adapters"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        lstrip_blocks=True,
+    )
+
+
 @dataclass(frozen=True)
 class Pages:
     """Makes all files of a site from its items."""
@@ -101,16 +113,6 @@ class Pages:
     """Public address of the folder, without a slash at its end."""
     title: str
     utc_offset: timedelta
-    _templates: Environment = field(
-        default_factory=lambda: Environment(
-            loader=PackageLoader("adapters"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            keep_trailing_newline=True,
-            lstrip_blocks=True,
-        )
-    )
 
     def page(self, item: Item) -> bytes:
         return self._rendered("page.html", item.language, item=item)
@@ -135,7 +137,7 @@ class Pages:
 
     def _rendered(self, name: str, language: str, **values: object) -> bytes:
         words = _WORDS.get(language.partition("-")[0], _WORDS["en"])
-        return self._templates.get_template(name).render(site=self, words=words, **values).encode()
+        return _templates().get_template(name).render(site=self, words=words, **values).encode()
 
     def _id(self, item: Item) -> str:
         """Never changes: the name of the site in the year of publication, and the reference."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -13,6 +13,7 @@ from broker.rules.labels import label
 from broker.rules.sentences import called
 
 
+@cache
 def templates() -> Environment:
     """The templates of this package; what states and the like are called comes by filters that take the language."""
     made = Environment(
