@@ -137,7 +137,10 @@ class Broker:
 
     @asynccontextmanager
     async def _kept_for(self, announcement: Announcement) -> AsyncIterator[Callable[[bool], None]]:
-        """Its pictures and videos are in use from before it is accepted; no longer if it turns out not to be."""
+        """Its pictures and videos are in use from before it is accepted; no longer if it turns out not to be.
+
+        After an exception nobody knows here whether it was: the next sweep asks the store.
+        """
         if not announcement.media:
             yield lambda accepted: None
             return

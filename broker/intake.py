@@ -84,10 +84,19 @@ When = Annotated[datetime, BeforeValidator(_written), AfterValidator(_of_our_tim
 Link = Annotated[str, Field(max_length=2000), AfterValidator(_web)]
 
 
+def _or_text(schema: dict[str, Any]) -> None:
+    """For the description of the API: the object, or a text."""
+    whole = dict(schema)
+    schema.clear()
+    schema |= {"title": whole["title"], "anyOf": [{"type": "string", "maxLength": 2000}, whole]}
+
+
 class Attachment(BaseModel):
     """A picture or video. Instead of the object its address or name alone will do."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True, json_schema_extra=_or_text
+    )
 
     url: Link | None = None
     """Where Loa fetches it, once, when the announcement is handed in."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
+
 from aiohttp import web
 
 from broker.api.face import Call, said
@@ -10,5 +12,5 @@ from broker.api.reading import read_file
 
 
 async def upload_media(call: Call[MediaQuery, None]) -> web.Response:
-    chunks = read_file(call.request, call.face.options.media_within_s)
-    return said(await call.broker.take_media(call.agency, chunks, call.query.alt), 201)
+    async with aclosing(read_file(call.request, call.face.options.media_within_s)) as chunks:
+        return said(await call.broker.take_media(call.agency, chunks, call.query.alt), 201)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any, NoReturn, TypeVar
 
 from aiohttp import web
@@ -81,7 +81,7 @@ async def read_raw(request: web.Request, limit: int, within: float) -> bytes:
     return bytes(body)
 
 
-async def read_file(request: web.Request, within: float) -> AsyncIterator[bytes]:
+async def read_file(request: web.Request, within: float) -> AsyncGenerator[bytes, None]:
     """The body in pieces; whoever takes them bounds their sum. The time counts from the first to the last."""
     if request.content_type.startswith("multipart/"):
         advice = "send the file itself, as `curl --data-binary @FILE` does, and no form around it"

@@ -27,7 +27,7 @@ from broker.look import Look
 from broker.media.fetching import NotFetched, fetched
 from broker.media.kinds import HEAD, Unfit, kind_of, kind_of_head
 from broker.media.shelf import MediaShelf
-from broker.media.studio import NotMade, Studio
+from broker.media.studio import NotMade, Studio, settle, sync
 from broker.model import Announcement, MediaKind, Medium
 from broker.rules.agency import MediaRules
 from broker.values import replace
@@ -35,7 +35,6 @@ from broker.values import replace
 UNUSED_FOR = timedelta(days=1)
 LOOKED_AT = timedelta(days=2)
 """How far back uses are compared with what was accepted: a crash can have come between."""
-AT_ONCE = 4
 
 _NAME = re.compile(r"[0-9a-f]{32}\.(jpg|mp4)")
 _ENDS = {MediaKind.IMAGE: (".jpg", "image/jpeg"), MediaKind.VIDEO: (".mp4", "video/mp4")}
@@ -53,7 +52,6 @@ class Collection:
         self.shelf = MediaShelf(folder, rules.url, studio, look)
         self._folder, self._private, self._rules, self._cards = folder, private, rules, cards
         self._studio, self._clock = studio, clock
-        self._at_once = asyncio.Semaphore(AT_ONCE)
 
     def new_key(self) -> str:
         """What the names of an announcement's cards are made of; "" where no channel needs cards."""
@@ -84,9 +82,8 @@ class Collection:
 
     async def _gathered(self, source: str) -> Medium:
         if source.startswith(("http://", "https://")):
-            async with fetched(
-                source, self._rules.fetch_within, allow_private=self._rules.allow_private
-            ) as chunks:  # fmt: skip
+            rules = self._rules
+            async with fetched(source, rules.fetch_within, allow_private=rules.allow_private) as chunks:
                 return await self._taken(chunks)
         medium = await asyncio.to_thread(self._read, source) if _NAME.fullmatch(source) else None
         if medium is None:
@@ -94,13 +91,12 @@ class Collection:
         return medium
 
     async def _taken(self, chunks: AsyncIterable[bytes], alt: str = "") -> Medium:
-        async with self._at_once:
-            try:
-                await asyncio.to_thread(self._prepare)
-                with tempfile.TemporaryDirectory(dir=self._private, prefix="raw-") as raw:
-                    return await self._kept(await self._received(chunks, Path(raw) / "file"), alt)
-            except (NotMade, OSError) as error:
-                raise _unusable(error) from None
+        try:
+            await asyncio.to_thread(self._prepare)
+            with tempfile.TemporaryDirectory(dir=self._private, prefix="raw-") as raw:
+                return await self._kept(await self._received(chunks, Path(raw) / "file"), alt)
+        except (NotMade, OSError) as error:
+            raise _unusable(error) from None
 
     async def _received(self, chunks: AsyncIterable[bytes], path: Path) -> Path:
         """The file as it came: never more in memory than one piece, never more on the disk than is allowed."""
@@ -143,7 +139,7 @@ class Collection:
         path = self._private / f"{medium.name}.json"
         part = path.with_suffix(".part")
         part.write_text(json.dumps(to_data(medium)), encoding="utf-8")
-        part.replace(path)
+        settle(part, path)
 
     def _read(self, name: str) -> Medium | None:
         try:
@@ -174,6 +170,8 @@ class Collection:
             uses = self._private / f"{name}.uses"
             uses.mkdir(exist_ok=True)
             (uses / announcement_id).touch()
+            sync(uses)
+        sync(self._private)
 
     async def let_go(self, announcement: Announcement) -> None:
         """Removes what only this announcement used, and its cards, from the public folder."""

@@ -122,7 +122,7 @@ async def _whole(target: Path, make: Callable[[Path], Awaitable[Any]]) -> Any:
     part = target.with_name(f".{target.name}.part")
     try:
         made = await make(part)
-        await asyncio.to_thread(_settle, part, target)
+        await asyncio.to_thread(settle, part, target)
     except OSError as error:
         raise NotMade(str(error.strerror)) from error
     finally:
@@ -130,13 +130,19 @@ async def _whole(target: Path, make: Callable[[Path], Awaitable[Any]]) -> Any:
     return made
 
 
-def _settle(part: Path, target: Path) -> None:
+def settle(part: Path, target: Path) -> None:
+    """Puts a file that is whole in its place, for good: on the disk before it is seen."""
     part.chmod(0o644)
     with part.open("rb") as file:
         os.fsync(file.fileno())
     part.replace(target)
-    folder = os.open(target.parent, os.O_RDONLY)
+    sync(target.parent)
+
+
+def sync(folder: Path) -> None:
+    """What was made in the folder is there after a power cut."""
+    opened = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(opened)
     finally:
-        os.close(folder)
+        os.close(opened)
