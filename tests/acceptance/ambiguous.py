@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from broker.model import RESTING
-from tests.acceptance.processes import platforms
+from tests.acceptance.processes import PATIENCE_S, platforms
 from tests.acceptance.rig import CHANNELS, EMULATED, OPTIONS, Rig, Submission
 from tests.acceptance.verdict import Verdict
 from tests.faults.proxy import Kind, Proxy
@@ -38,7 +38,6 @@ WAYS: Mapping[str, tuple[Kind, float]] = {
 }
 """With a total timeout of 1.5 s the last one is processed after we gave up, and before `settle_for` is over."""
 TIMES = {"total_timeout": "1500ms", "first_look": "150ms", "settle_for": "5s", "look_back": "1h"}
-SETTLES_WITHIN = 60.0
 
 
 @dataclass(slots=True)
@@ -77,7 +76,7 @@ async def ambiguous(
         await rig.start(sabotage=sabotage)
         chosen = [rng.choice(sorted(ways)) for _ in range(count)]
         await asyncio.gather(*(_on_one(rig, name, proxies[name], chosen) for name in only))
-        verdict = await rig.verdict(SETTLES_WITHIN)
+        verdict = await rig.verdict(PATIENCE_S)
         return Ambiguous(seed, verdict, Counter({name: proxies[name].struck.total() for name in only}), Counter(chosen))
 
 
@@ -106,7 +105,7 @@ async def _settled(rig: Rig, channel: str) -> Submission:
     """One announcement on this channel alone, handed in and come to its end."""
     [one] = rig.submit(route=channel)
     await one.accepted.wait()
-    async with asyncio.timeout(SETTLES_WITHIN):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             report = await rig.report(one)
             assert report is not None

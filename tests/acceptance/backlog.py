@@ -20,8 +20,8 @@ from benchmarks.fill import fill
 from broker.clock import SystemClock
 from broker.store.codec import to_micros
 from broker.store.queries import Queries
-from tests.acceptance.processes import StartedLife, send, started
-from tests.acceptance.rig import KEY, PATIENCE_S, as_toml, free_port
+from tests.acceptance.processes import PATIENCE_S, StartedLife, send, started
+from tests.acceptance.rig import KEY, as_toml, free_port
 
 CHANNELS = 10
 ASKED = 50

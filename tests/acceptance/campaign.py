@@ -12,7 +12,7 @@ from pathlib import Path
 from signal import SIGKILL, SIGTERM
 
 from broker.engine.switches import Point
-from tests.acceptance.processes import platforms, send
+from tests.acceptance.processes import PATIENCE_S, platforms, send
 from tests.acceptance.rig import EMULATED, OPTIONS, Rig
 from tests.acceptance.verdict import Verdict
 
@@ -69,7 +69,13 @@ def twice(count: int, rng: random.Random) -> list[Death]:
 
 
 async def killed(
-    folder: Path, deaths: Sequence[Death], seed: int, *, each: int = 2, sabotage: str = "", within: float = 120.0
+    folder: Path,
+    deaths: Sequence[Death],
+    seed: int,
+    *,
+    each: int = 2,
+    sabotage: str = "",
+    within: float = 2 * PATIENCE_S,
 ) -> Report:
     """Lets each life die as planned while clients hand in `each` announcements, then lets the last one finish."""
     async with (

@@ -19,7 +19,7 @@ from tests.acceptance.damage import flipped
 from tests.acceptance.disk import broken_disk, full_disk, killed_at_call
 from tests.acceptance.frozen import frozen
 from tests.acceptance.power import cut_off
-from tests.acceptance.processes import platforms
+from tests.acceptance.processes import PATIENCE_S, platforms
 from tests.acceptance.rig import EMULATED, OPTIONS, Rig
 from tests.acceptance.verdict import Verdict
 from tests.acceptance.wall_clock import set_wrong
@@ -38,7 +38,7 @@ async def r2(folder: Path, count: int, seed: int) -> Figures:
 
 
 async def _deaths(folder: Path, deaths: list[Death], seed: int) -> Figures:
-    report = await killed(folder, deaths, seed, within=120)
+    report = await killed(folder, deaths, seed)
     back = sorted(report.back_in_s)
     return _sum([report.verdict]) | {
         "kills": report.killed_at.total(),
@@ -111,7 +111,7 @@ async def r20(folder: Path, count: int, seed: int) -> Figures:
             assert await rig.end(signal.SIGTERM) == 0
             took.append(time.monotonic() - begun)
         await rig.start()
-        verdict = await rig.verdict(120)
+        verdict = await rig.verdict(2 * PATIENCE_S)
     return _sum([verdict]) | {"longest_stop_s": round(max(took), 2)}
 
 

@@ -13,6 +13,7 @@ import re
 import shutil
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from signal import SIGTERM
@@ -20,8 +21,8 @@ from typing import Any
 
 import aiohttp
 
-from tests.acceptance.processes import platforms
-from tests.acceptance.rig import EMULATED, OPTIONS, PATIENCE_S, Rig
+from tests.acceptance.processes import PATIENCE_S, platforms
+from tests.acceptance.rig import EMULATED, OPTIONS, Rig
 from tests.acceptance.verdict import Verdict
 
 ANSWERED_LATE_S = 0.5
@@ -109,9 +110,11 @@ def inside(rig: Rig, path: Path) -> Path:
 
 def fill(path: Path) -> None:
     """Takes nearly all the space there is, at once: what the broker frees from now on is its own."""
-    disk = os.statvfs(path.parent)
     with path.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, disk.f_bavail * disk.f_frsize - LEFT_BYTES)
+        while True:
+            disk = os.statvfs(path.parent)
+            with suppress(OSError):  # the broker took some of it meanwhile
+                return os.posix_fallocate(file.fileno(), 0, disk.f_bavail * disk.f_frsize - LEFT_BYTES)
 
 
 @dataclass(slots=True)

@@ -15,8 +15,8 @@ from signal import SIGCONT
 
 from adapters.emulators.control import ControlClient
 from broker.engine.lease import LEASE
-from tests.acceptance.processes import Platforms, send
-from tests.acceptance.rig import EMULATED, PATIENCE_S, Rig
+from tests.acceptance.processes import PATIENCE_S, Platforms, send
+from tests.acceptance.rig import EMULATED, Rig
 from tests.acceptance.verdict import Verdict
 
 ONE = {"post_to": ["telegram"], "goal": {"operators": 0, "domestic": 0}}

@@ -18,14 +18,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.acceptance.processes import ROOT, StartedLife, platforms, started
+from tests.acceptance.processes import PATIENCE_S, ROOT, StartedLife, platforms, started
 from tests.acceptance.rig import EMULATED, OPTIONS, Rig
 from tests.acceptance.verdict import Verdict
 
 SECTOR = 512
 CUT = "power-cut"
 """Whoever looks for this file ends the power."""
-READY_WITHIN_S = 10.0
 
 
 @dataclass(slots=True)
@@ -157,7 +156,7 @@ class Power:
         arguments = [str(self._folder), str(self._mount), str(seed), str(int(torn))]
         command = [sys.executable, "-m", "tests.acceptance.power", *arguments]
         self._life = await started(command, {}, self._folder.with_suffix(".log"))
-        async with asyncio.timeout(READY_WITHIN_S):
+        async with asyncio.timeout(PATIENCE_S):
             while not await asyncio.to_thread(self._mount.is_mount):
                 assert not self._life.is_over, self._folder.with_suffix(".log").read_text()
                 await asyncio.sleep(0.02)
@@ -202,7 +201,7 @@ async def cut_off(folder: Path, count: int, seed: int, *, sabotage: str = "", ea
                 await power.cut()
             await power.on(0, torn=False)
             await rig.start(sabotage=sabotage)
-            verdict = await rig.verdict(60)
+            verdict = await rig.verdict(2 * PATIENCE_S)
             await rig.end()
         finally:
             await power.cut()

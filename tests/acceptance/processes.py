@@ -16,7 +16,8 @@ from adapters.emulators.control import ControlClient
 from tests.acceptance.runner import FORKS, forked
 
 ROOT = Path(__file__).resolve().parents[2]
-ENDS_WITHIN = 30.0
+PATIENCE_S = 60.0 * float(os.environ.get("LOA_TEST_PATIENCE", "1"))
+"""For what takes a second on a machine that has nothing else to do."""
 
 
 class Life(Protocol):
@@ -43,7 +44,7 @@ class ForkedLife:
         self.pid: int = self._process.pid
 
     async def ended(self) -> int:
-        await asyncio.to_thread(self._process.join, ENDS_WITHIN)
+        await asyncio.to_thread(self._process.join, PATIENCE_S)
         if self._process.exitcode is None:
             raise TimeoutError(f"process {self.pid} does not end")
         return self._process.exitcode
@@ -60,7 +61,7 @@ class StartedLife:
         self._process, self.pid = process, pid
 
     async def ended(self) -> int:
-        async with asyncio.timeout(ENDS_WITHIN):
+        async with asyncio.timeout(PATIENCE_S):
             return await self._process.wait()
 
     @property
@@ -106,10 +107,10 @@ async def platforms(
     )
     try:
         assert process.stdout is not None
-        ready = json.loads(await asyncio.wait_for(process.stdout.readline(), 30))
+        ready = json.loads(await asyncio.wait_for(process.stdout.readline(), PATIENCE_S))
         async with ControlClient(ready["control"]) as control:
             yield control, ready["platforms"]
     finally:
         if process.returncode is None:
             process.terminate()
-        await asyncio.wait_for(process.wait(), 15)
+        await asyncio.wait_for(process.wait(), PATIENCE_S)

@@ -28,7 +28,7 @@ import aiohttp
 
 from adapters.emulators.control import ControlClient
 from broker.model import RESTING
-from tests.acceptance.processes import ForkedLife, Life, Platforms, send, started
+from tests.acceptance.processes import PATIENCE_S, ForkedLife, Life, Platforms, send, started
 from tests.acceptance.verdict import Verdict, judge
 
 KEY = "loa_acceptance-0123456789"
@@ -41,8 +41,6 @@ CHANNELS = {
     "people": "smtp",
 }
 """Channel -> adapter: by list, by list, by handle, keyed, and two that cannot be asked."""
-PATIENCE_S = 60.0
-"""For what takes a second on a machine that has nothing else to do."""
 EMULATED = tuple(CHANNELS.values())
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
     **{name: {"lag": [0.05, 0.3]} for name in ("facebook", "threads", "telegram", "smtp", "webhook")},
@@ -166,7 +164,7 @@ class Rig:
             await self.life.ended()
         await self._session.close()
         if error is not None:
-            print(f"-- the broker's last words ({self.log}):\n{self.words()[-3000:]}")
+            print(f"-- the broker's last words ({self.log}):\n{self.words()[-3000:]}", file=sys.stderr)
 
     # -- lives
 

@@ -10,7 +10,8 @@ import pytest
 
 from broker.engine.switches import Point
 from tests.acceptance.campaign import Death, Report, at_random, killed, named, twice
-from tests.acceptance.rig import PATIENCE_S, Rig
+from tests.acceptance.processes import PATIENCE_S
+from tests.acceptance.rig import Rig
 
 SEED = 20261122
 

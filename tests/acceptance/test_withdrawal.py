@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from broker.engine.switches import Point
-from tests.acceptance.rig import PATIENCE_S, Rig, Submission
+from tests.acceptance.processes import PATIENCE_S
+from tests.acceptance.rig import Rig, Submission
 
 META = ("facebook", "threads")
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from signal import SIGTERM
 
-from tests.acceptance.processes import platforms
-from tests.acceptance.rig import EMULATED, OPTIONS, PATIENCE_S, Rig
+from tests.acceptance.processes import PATIENCE_S, platforms
+from tests.acceptance.rig import EMULATED, OPTIONS, Rig
 from tests.acceptance.verdict import Verdict
 
 JUMPS_S = (3600, -3600, 0, 300, -300, 0)
