@@ -32,7 +32,6 @@ from broker.model import (
     Case,
     Draft,
     Event,
-    Medium,
     Post,
     Verb,
 )
@@ -434,12 +433,9 @@ class Broker:
 
     def _report(self, case: Case) -> AnnouncementReport:
         agency, view = case.announcement.agency, self.engine.monitor.view
-        media = [self._shown(agency, medium) for medium in case.announcement.media]
-        return announcement_report(case, self._channels(agency), view, self._agency(agency).zone, media)
-
-    def _shown(self, agency: str, medium: Medium) -> MediaReport:
-        collection = self._collections.get(agency)
-        return media_report(medium, collection.shelf.address(medium) if collection else None)
+        zone, collection = self._agency(agency).zone, self._collections.get(agency)
+        address = collection.shelf.address if collection else lambda medium: None
+        return announcement_report(case, self._channels(agency), view, zone, address)
 
     def _event(self, agency: str, event: Event) -> EventReport:
         return event_report(event, self._channels(agency), self._agency(agency).zone)

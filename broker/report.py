@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
@@ -16,6 +16,8 @@ from broker.rules.sentences import Outlook, sentence, summary
 from broker.rules.standing import Channel, Channels, left_up, live, reach
 
 Sentence = dict[str, str]
+Address = Callable[[Medium], str | None]
+"""Where anybody can see a picture or video."""
 WAITING = frozenset({State.DUE, State.SENDING, State.PENDING, State.CHECKING})
 
 
@@ -39,6 +41,22 @@ class GoalReport(Report):
     have: Have
 
 
+class MediaReport(Report):
+    """A picture or video as Loa keeps it: without anything but pictures and sound."""
+
+    name: str
+    """What an announcement says in `media` to show it; after a day without use it is removed."""
+    kind: MediaKind
+    mime: str
+    size_bytes: int
+    width: int
+    height: int
+    duration_s: float | None
+    alt: str
+    url: str | None
+    """Where anybody can see it; null: the media folder has no public address, or it is a card not made yet."""
+
+
 class DeliveryReport(Report):
     channel: str
     operator: str | None
@@ -51,6 +69,8 @@ class DeliveryReport(Report):
     live_at: datetime | None
     seen: Seen | None
     text: str
+    media: list[MediaReport]
+    """What is shown beside the text, cards included; `reason` says when it goes out without."""
     cause: Cause | None
     reason: Sentence | None
     """Why it stands where it stands, in one plain sentence by language."""
@@ -67,22 +87,6 @@ class ToRemove(Report):
     certain: bool
     """False: it may be there, so look."""
     reason: Sentence | None
-
-
-class MediaReport(Report):
-    """A picture or video as Loa keeps it: without anything but pictures and sound."""
-
-    name: str
-    """What an announcement says in `media` to show it; after a day without use it is removed."""
-    kind: MediaKind
-    mime: str
-    size_bytes: int
-    width: int
-    height: int
-    duration_s: float | None
-    alt: str
-    url: str | None
-    """Where anybody can see it; null: the media folder has no public address, or it is a card not made yet."""
 
 
 class AnnouncementReport(Report):
@@ -181,7 +185,7 @@ def media_report(medium: Medium, url: str | None) -> MediaReport:
 
 
 def announcement_report(
-    case: Case, channels: Channels, health: View, zone: tzinfo, media: Iterable[MediaReport] = ()
+    case: Case, channels: Channels, health: View, zone: tzinfo, address: Address = lambda medium: None
 ) -> AnnouncementReport:
     a = case.announcement
     operators, domestic = reach(live(case), channels)
@@ -195,7 +199,7 @@ def announcement_report(
         urgency=a.draft.urgency,
         headline=a.draft.headline,
         author=a.draft.author,
-        media=list(media),
+        media=[media_report(medium, address(medium)) for medium in a.media],
         accepted_at=a.accepted_at,
         send_at=a.draft.send_at,
         expires_at=a.draft.expires_at,
@@ -211,7 +215,7 @@ def announcement_report(
             late=a.late,
             have=Have(operators=sorted(operators), domestic=len(domestic)),
         ),
-        deliveries=[delivery_report(case, d, channels, zone) for d in case.deliveries.values()],
+        deliveries=[delivery_report(case, d, channels, zone, address) for d in case.deliveries.values()],
     )
 
 
@@ -226,7 +230,7 @@ def to_remove(d: Delivery, channels: Channels, zone: tzinfo) -> ToRemove:
     )
 
 
-def delivery_report(case: Case, d: Delivery, channels: Channels, zone: tzinfo) -> DeliveryReport:
+def delivery_report(case: Case, d: Delivery, channels: Channels, zone: tzinfo, address: Address) -> DeliveryReport:
     channel = channels.get(d.channel)
     operator = channel.operator if channel else None
     upcoming = _next(case, d)
@@ -242,6 +246,7 @@ def delivery_report(case: Case, d: Delivery, channels: Channels, zone: tzinfo) -
         live_at=d.live_at,
         seen=d.seen,
         text=d.composed.text,
+        media=[media_report(medium, address(medium)) for medium in d.composed.media],
         cause=d.cause,
         reason=sentence(d.reason, zone, operator=operator, channel=d.channel) if d.reason else None,
         next=sentence(upcoming, zone) if upcoming else None,

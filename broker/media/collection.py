@@ -206,6 +206,9 @@ class Collection:
                 yield use
 
     def _sweep(self, now: datetime) -> None:
+        for part in self._folder.glob(".*.part"):  # of a process that was killed
+            if _age(part, now) > UNUSED_FOR:
+                part.unlink(missing_ok=True)
         for path in self._private.iterdir():
             if _age(path, now) < UNUSED_FOR:
                 continue

@@ -79,6 +79,7 @@ async def room(tmp_path: Path) -> AsyncIterator[Room]:
 
 async def test_a_text_alone_is_live_on_instagram_by_its_card(room):
     receipt = await room.broker.announce(AGENCY, {**NEWS, "route": "pictures"})
+    deliveries = {d.channel: d for d in receipt.report.deliveries}
     async for _ in room.broker.follow(AGENCY, receipt.report.id):
         deliveries = {d.channel: d for d in (await room.broker.get(AGENCY, receipt.report.id)).deliveries}
         if deliveries["instagram"].state is State.LIVE and deliveries["site"].state is State.LIVE:
@@ -86,6 +87,8 @@ async def test_a_text_alone_is_live_on_instagram_by_its_card(room):
     [post] = room.instagram.log.copies(receipt.report.reference)
     assert post.extra["kind"] == "IMAGE"
     [card] = room.media.glob("*.jpg")
+    [shown] = deliveries["instagram"].media
+    assert shown.url == f"{room.site.base_url}/media/{card.name}"
     assert any(request.path == f"/media/{card.name}" for request in room.site.log.requests)
     with Image.open(card) as picture:
         assert picture.size == (1080, 1350)

@@ -335,10 +335,13 @@ async def test_a_withdrawal_removes_what_nothing_else_uses(room):
 async def test_what_is_unused_for_a_day_is_removed(room):
     used, unused, new = [(await upload(room, picture())).json["name"] for _ in range(3)]
     await room.announce(media=[used])
+    left_over = room.media / f".{used}.part"
+    left_over.touch()
     day = time.time() - 25 * 3600
-    for name in (used, unused):
-        os.utime(room.private / f"{name}.json", (day, day))
+    for path in (room.private / f"{used}.json", room.private / f"{unused}.json", left_over):
+        os.utime(path, (day, day))
     await room.broker.sweep_media()
+    assert not left_over.exists()
     assert [kept(room, name).exists() for name in (used, unused, new)] == [True, False, True]
 
 
