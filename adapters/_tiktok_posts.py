@@ -107,7 +107,8 @@ class Posts:
                     posts = [_listed(video) for video in videos]
                 except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
                     return _UNREADABLE
-                return Page(posts, str(rest["cursor"]) if rest.get("has_more") and rest.get("cursor") else None)
+                cursor = rest.get("cursor")
+                return Page(posts, str(cursor) if rest.get("has_more") and isinstance(cursor, int) else None)
             case answer:
                 return _UNREADABLE if isinstance(answer, Mapping) else answer
 

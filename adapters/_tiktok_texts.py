@@ -34,7 +34,7 @@ def _marked(post: Post) -> Post:
     """With the reference beside the headline; before it, if the headline is long."""
     headline, body = titled(post)
     mark = f"({post.reference})"
-    is_long = count(f"{headline} {mark}", Unit.UTF16) > LISTED
+    is_long = count(f"{post.late_mark or ''}{GAP}{headline} {mark}", Unit.UTF16) > LISTED
     marked = f"{mark} {headline}" if is_long else f"{headline} {mark}"
     return replace(post, headline=marked, body=body, override=None)
 

@@ -5,10 +5,8 @@ Assumed, since no page tells: the HTTP status of most refusals, the words of the
 """
 
 import re
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Unpack
 
 from aiohttp import web
@@ -17,14 +15,12 @@ from typing_extensions import override
 from adapters.emulators.base import Common, hook
 from adapters.emulators.consent import LANDED, Consents
 from adapters.emulators.faults import BEHAVIOUR, SHAPED, Fault, Kind
-from adapters.emulators.fetched import fetch
 from adapters.emulators.http import WIRE, Call, HttpEmulator, Refused, Route
 from adapters.emulators.log import Post
+from adapters.emulators.publications import Publication, Used, fault_of
 
 _CAPTION, _TITLE, _DESCRIPTION, _MOST_PHOTOS = 2200, 90, 4000, 35
 _LISTED_TITLE = 150
-_LEAST_PIECE, _MOST_PIECE, _MOST_LAST, _MOST_PIECES = 5 * 1024 * 1024, 64_000_000, 128_000_000, 1000
-_LARGEST_PHOTO = 20_000_000
 _UPLOAD_LIFE, _MINUTE, _DAY = timedelta(hours=1), timedelta(minutes=1), timedelta(days=1)
 _ACCESS_LIFE = timedelta(hours=24)
 _EVERYBODY, _ONLY_ME = "PUBLIC_TO_EVERYONE", "SELF_ONLY"
@@ -43,36 +39,6 @@ WORDS: Mapping[Kind, tuple[int, str]] = {
     Kind.POLICY: (403, "spam_risk_text"),
     Kind.SUSPENDED: (403, "spam_risk_user_banned_from_posting"),
 }
-
-
-@dataclass(slots=True)
-class Publication:
-    """What a `publish_id` stands for."""
-
-    text: str
-    title: str
-    is_direct: bool
-    privacy: str
-    created_at: datetime
-    size: int = 0
-    piece: int = 0
-    pieces: int = 0
-    arrived: int = 0
-    ready_at: datetime | None = None  # None: not all is there, or it never gets ready
-    fail_reason: str | None = None
-    post: Post | None = None
-
-
-@dataclass(slots=True)
-class _Used:
-    """Calls of one kind, for limits."""
-
-    times: deque[datetime] = field(default_factory=deque)
-
-    def count(self, now: datetime, within: timedelta) -> int:
-        while self.times and self.times[0] <= now - within:
-            self.times.popleft()
-        return len(self.times)
 
 
 class TiktokEmulator(HttpEmulator):
@@ -119,7 +85,7 @@ class TiktokEmulator(HttpEmulator):
         self.refresh_tokens = {refresh_token: False}  # True: used
         self.publications: dict[str, Publication] = {}
         self._uploads: dict[str, str] = {}
-        self._calls: dict[str, _Used] = {}
+        self._calls: dict[str, Used] = {}
 
     @override
     def routes(self) -> Iterator[Route]:
@@ -158,7 +124,7 @@ class TiktokEmulator(HttpEmulator):
     def tap(self, publish_id: str, text: str = "", privacy: str = _EVERYBODY) -> None:
         """The account's owner opens a draft in the app and posts it, with this text or the one that came with it."""
         draft = self.publications.get(publish_id)
-        if draft is None or draft.is_direct or draft.post or self._stand(draft) != "SEND_TO_USER_INBOX":
+        if draft is None or draft.is_direct or draft.post or draft.status(self.now()) != "SEND_TO_USER_INBOX":
             raise LookupError(f"no draft {publish_id!r} waits in the inbox")
         draft.text, draft.title, draft.privacy = text or draft.text, text or draft.title, privacy
         self._publish(draft, "upload", how="inbox")
@@ -223,7 +189,7 @@ class TiktokEmulator(HttpEmulator):
         if ends_at is None or self.now() >= ends_at:
             raise self._refused("access_token_invalid", 401)
         if limit := self.calls_a_minute.get(call.step):
-            used = self._calls.setdefault(call.step, _Used())
+            used = self._calls.setdefault(call.step, Used())
             if used.count(self.now(), _MINUTE) >= limit:
                 raise self._refused("rate_limit_exceeded", 429)
             used.times.append(self.now())
@@ -269,18 +235,12 @@ class TiktokEmulator(HttpEmulator):
         made.size, made.piece, made.pieces = (
             int(source.get(name, 0)) for name in ("video_size", "chunk_size", "total_chunk_count")
         )
-        self._check_pieces(made)
+        if not made.has_sound_pieces:
+            raise self._refused("invalid_params")
         publish_id, upload_id = f"v_pub_file~v2-1.{self.digits(18)}", self.random.randbytes(9).hex()
         self.publications[publish_id], self._uploads[upload_id] = made, publish_id
         url = f"{self.base_urls['upload']}/video/{upload_id}/"
         return self._good({"publish_id": publish_id, "upload_url": url})
-
-    def _check_pieces(self, made: Publication) -> None:
-        is_whole = made.pieces == 1 and made.piece == made.size <= _MOST_PIECE
-        is_cut = _LEAST_PIECE <= made.piece <= _MOST_PIECE and made.pieces == made.size // max(made.piece, 1)
-        last = made.size - (made.pieces - 1) * made.piece
-        if made.size < 1 or not 1 <= made.pieces <= _MOST_PIECES or not (is_whole or is_cut) or last > _MOST_LAST:
-            raise self._refused("invalid_params")
 
     async def _photos(self, call: Call) -> web.Response:
         self._authorise(call)
@@ -296,7 +256,7 @@ class TiktokEmulator(HttpEmulator):
         self._count_post() if is_direct else self._count_draft()
         text = "\n\n".join(filter(None, (info.get("title"), info.get("description"))))
         made = Publication(text, info.get("title", ""), is_direct, info.get("privacy_level", _ONLY_ME), self.now())
-        made.fail_reason = await _fault_of(urls)
+        made.fail_reason = await fault_of(urls)
         publish_id = f"p_pub_url~v2.{self.digits(18)}"
         self.publications[publish_id] = made
         self._take(made, call.step)
@@ -313,12 +273,11 @@ class TiktokEmulator(HttpEmulator):
         if found is None or call.request.content_type not in ("video/mp4", "video/quicktime", "video/webm"):
             return web.Response(status=400)
         first, last, total = (int(number) for number in found.groups())
-        is_last = made.arrived // made.piece == made.pieces - 1
-        wanted = made.size if is_last else made.arrived + made.piece
+        wanted = made.next_end
         if (first, last + 1, total) != (made.arrived, wanted, made.size) or len(call.body) != last + 1 - first:
             return web.Response(status=416)
         made.arrived = wanted
-        if not is_last:
+        if wanted < made.size:
             return web.Response(status=206)
         if first == 0 and call.body[4:8] != b"ftyp":
             made.fail_reason = "file_format_check_failed"
@@ -364,7 +323,7 @@ class TiktokEmulator(HttpEmulator):
         return found
 
     def _count_post(self) -> None:
-        made = self._calls.setdefault("posts", _Used())
+        made = self._calls.setdefault("posts", Used())
         if made.count(self.now(), _DAY) >= self.posts_a_day:
             raise self._refused("spam_risk_too_many_posts", 403)
         made.times.append(self.now())
@@ -382,7 +341,7 @@ class TiktokEmulator(HttpEmulator):
         made = self.publications.get(call.params.get("publish_id", ""))
         if made is None:
             raise self._refused("invalid_publish_id", 404)
-        status = self._stand(made)
+        status = made.status(self.now())
         data: dict[str, Any] = {"status": status}
         if made.size:
             data["uploaded_bytes"] = 0 if self.counts_late and status == "PROCESSING_UPLOAD" else made.arrived
@@ -392,13 +351,6 @@ class TiktokEmulator(HttpEmulator):
         if status == "PUBLISH_COMPLETE":
             data["publicaly_available_post_id"] = [int(made.post.id)] if made.post and is_told else []
         return self._good(data)
-
-    def _stand(self, made: Publication) -> str:
-        if made.ready_at is None or self.now() < made.ready_at:
-            return "PROCESSING_UPLOAD" if made.size else "PROCESSING_DOWNLOAD"
-        if made.fail_reason:
-            return "FAILED"
-        return "PUBLISH_COMPLETE" if made.post else "SEND_TO_USER_INBOX"
 
     async def _list(self, call: Call) -> web.Response:
         """Public posts only, newest first; the cursor is a time in milliseconds."""
@@ -439,17 +391,6 @@ class TiktokEmulator(HttpEmulator):
 
     def _refused(self, code: str, status: int = 400) -> Refused:
         return Refused(self._answer(status, code), verdict=code)
-
-
-async def _fault_of(urls: Sequence[str]) -> str | None:
-    """What TikTok has against these pictures."""
-    for url in urls:
-        got = await fetch(url)
-        if got is None:
-            return "photo_pull_failed"
-        if got.kind not in ("JPEG", "WEBP") or got.size_bytes > _LARGEST_PHOTO:
-            return "file_format_check_failed"
-    return None
 
 
 def _ms(post: Post) -> int:

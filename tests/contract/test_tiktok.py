@@ -17,7 +17,8 @@ from adapters._tiktok_posts import Handle
 from adapters._tiktok_texts import for_everybody
 from adapters._tiktok_uploads import PIECE, source_of
 from adapters.emulators.faults import Kind
-from adapters.emulators.tiktok import Publication, TiktokEmulator
+from adapters.emulators.publications import Publication
+from adapters.emulators.tiktok import TiktokEmulator
 from adapters.tiktok import MEDIA, TAP, UNSEEN, TiktokAdapter, TiktokSettings
 from broker.clock import SystemClock
 from broker.contract import Tools, Unit, Unsuited
@@ -421,12 +422,13 @@ class TestInbox(Confirms):
 # -- what it takes
 
 
-@pytest.mark.parametrize("headline", ["Bão số 9", "Nước dâng nhanh ở hạ lưu. " * 20])
-def test_a_list_shows_the_reference_however_long_the_headline_is(headline):
+@pytest.mark.parametrize("late_mark", [None, "Viết lúc 22:58 ngày 22/11"])
+@pytest.mark.parametrize("headline", ["Bão số 9", "Bão số 9 " * 14, "Bão số 9 " * 60])
+def test_a_list_shows_the_reference_however_long_the_headline_is(headline, late_mark):
     video = Medium(name="a.mp4", kind=MediaKind.VIDEO, mime="video/mp4")
-    composed = adapter().compose(replace(POST, headline=headline, media=(video,)))
+    composed = adapter().compose(replace(POST, headline=headline, late_mark=late_mark, media=(video,)))
     assert POST.reference in composed.text[:150]
-    assert headline.split()[0] in composed.text[:30]
+    assert "Bão số 9" in composed.text[:60]
 
 
 def test_text_alone_becomes_a_video_only_for_urgent_news_and_if_the_channel_allows_it():

@@ -14,6 +14,13 @@ from tests.contract.media_host import MediaHost
 
 
 @pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    """With patience for a platform that fetches pictures."""
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+@pytest.fixture
 async def instagram(clock: HandClock) -> AsyncIterator[InstagramEmulator]:
     async with InstagramEmulator(now=clock.now, lag=(0, 0)) as emulator:
         yield emulator

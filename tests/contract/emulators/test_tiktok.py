@@ -59,6 +59,13 @@ class Client:
 
 
 @pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    """With patience for pieces of megabytes, and for a platform that fetches pictures."""
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+@pytest.fixture
 async def tiktok(clock: HandClock) -> AsyncIterator[TiktokEmulator]:
     async with TiktokEmulator(now=clock.now, lag=(0, 0)) as emulator:
         yield emulator
@@ -67,13 +74,6 @@ async def tiktok(clock: HandClock) -> AsyncIterator[TiktokEmulator]:
 @pytest.fixture
 def client(tiktok: TiktokEmulator, session: aiohttp.ClientSession) -> Client:
     return Client(session, tiktok)
-
-
-@pytest.fixture
-async def patient_session() -> AsyncIterator[aiohttp.ClientSession]:
-    """For pieces of megabytes."""
-    async with aiohttp.ClientSession() as session:
-        yield session
 
 
 def code_of(body: Any) -> str:
@@ -128,8 +128,7 @@ async def test_pieces_have_rules(client, size, piece, pieces, code):
     assert code_of(await client.init(size, chunk_size=piece, total_chunk_count=pieces)) == code
 
 
-async def test_pieces_come_in_order_and_whole(tiktok, patient_session):
-    client = Client(patient_session, tiktok)
+async def test_pieces_come_in_order_and_whole(client):
     answer = await client.init(11 * MIB, chunk_size=5 * MIB, total_chunk_count=2)
     url, body = answer["data"]["upload_url"], VIDEO + b"\0" * (5 * MIB - len(VIDEO))
     last = b"\0" * (6 * MIB)
