@@ -324,10 +324,6 @@ class Announcement:
         """The moment all times of the route count from."""
         return self.draft.send_at or self.accepted_at
 
-    def is_ahead(self, now: datetime) -> bool:
-        """It is to go out later. Only `send_at` says so: an acceptance ahead of us is a clock that was set back."""
-        return self.draft.send_at is not None and now < self.draft.send_at
-
     @property
     def goal_by(self) -> datetime:
         return self.base_at + self.plan.goal.within
@@ -339,6 +335,12 @@ class Case:
 
     announcement: Announcement
     deliveries: Mapping[str, Delivery]
+
+    def is_ahead(self, now: datetime) -> bool:
+        """It is to go out later. Only `send_at` says so, and only until something is attempted: an acceptance ahead of
+        us, or an attempt, is a clock that was set back."""
+        send_at = self.announcement.draft.send_at
+        return send_at is not None and now < send_at and not any(d.attempt for d in self.deliveries.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

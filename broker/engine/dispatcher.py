@@ -359,7 +359,7 @@ class Dispatcher:
             return False
         if self._is_cut_off(delivery):
             return False
-        if held.case.announcement.is_ahead(now) and not held.case.announcement.withdrawn_at:
+        if held.case.is_ahead(now) and not held.case.announcement.withdrawn_at:
             return False
         return delivery.state is State.DUE or (delivery.next_at is not None and delivery.state is not State.SENDING)
 
@@ -411,7 +411,7 @@ class Dispatcher:
         """Intents of class C are never in the accept commit: they are committed with slot and permit in hand."""
         permits: dict[str, Permit] = {}
         channels = self._channels(case)
-        if case.announcement.is_ahead(now):
+        if case.is_ahead(now):
             return case, permits
         begun: dict[str, Delivery] = {}
         for name, delivery in case.deliveries.items():

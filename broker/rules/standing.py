@@ -47,7 +47,7 @@ def status_of(case: Case, holds: bool, now: datetime) -> Status:
     something = bool(live(case))
     if announcement.withdrawn_at or (announcement.replaced_by and rests(case) and not something):
         return Status.WITHDRAWN
-    if announcement.is_ahead(now):
+    if case.is_ahead(now):
         return Status.SCHEDULED
     if holds:
         return Status.REACHED
@@ -88,7 +88,7 @@ def missed_goal(case: Case, met_at: datetime | None, now: datetime) -> bool:
         return announcement.late
     if met_at is not None:
         return met_at > announcement.goal_by
-    return not announcement.is_ahead(now) and (now >= announcement.goal_by or rests(case))
+    return not case.is_ahead(now) and (now >= announcement.goal_by or rests(case))
 
 
 def live(case: Case) -> list[Delivery]:

@@ -52,7 +52,7 @@ def wakes_at(case: Case, channels: Channels, now: datetime) -> datetime | None:
     """The next moment after now at which time changes something; None when everything rests."""
     announcement = case.announcement
     taken_back = is_taken_back(announcement)
-    if announcement.is_ahead(now) and not taken_back:
+    if case.is_ahead(now) and not taken_back:
         return announcement.base_at
     moments = [m for d in case.deliveries.values() for m in _moments(d, announcement, channels, now)]
     if not taken_back and any(d.state not in RESTING for d in case.deliveries.values()):

@@ -94,6 +94,14 @@ def test_rule_1_a_channel_known_down_waits_parked_and_its_stand_in_starts_at_onc
     assert states(case)["threads"] is S.STANDBY
 
 
+def test_a_clock_that_was_set_back_does_not_call_back_what_has_begun():
+    """Else a keyed copy would be sent again an hour later, when the platform has forgotten its key."""
+    begun = having(accepted(send_at=at(3600)), facebook={"state": S.SENDING, "attempt": 1, "sent_at": at(3600)})
+    decided = plan(begun, NEWSROOM, View(), at(60))
+    assert decided.case.announcement.status is not Status.SCHEDULED
+    assert decided.wake_at != at(3600)
+
+
 def test_rule_1_an_announcement_for_later_waits_for_its_time():
     case = accepted(send_at=at(3600))
     early = plan(case, NEWSROOM, META_DOWN, at(3599))
