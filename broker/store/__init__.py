@@ -230,7 +230,8 @@ class Store(Protocol):
         """Takes open announcements (`closed_at` null) whose owner is null or an ended run: owner set, epoch grown.
 
         Oldest `wake_at` first; only those with `wake_at` null or <= now + 1 h are worth holding, the rest stay until
-        due.
+        due. For the announcements of an ended run *now* is at least the end of its lease: the clock may have been set
+        back since, and what it had in flight must not wait until the clock has caught up.
         """
         ...
 

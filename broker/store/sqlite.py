@@ -124,11 +124,11 @@ class SqliteStore:
             self._write(db, "end_run", run=run_id, now=to_micros(self.now()))
 
     def claim(self, run_id: str, now: datetime, limit: int) -> list[Case]:
-        until = to_micros(now + _HOLD_FOR)
+        at, hold_for = to_micros(now), _HOLD_FOR // timedelta(microseconds=1)
         with self._database.writing() as db:
-            owners = [None, *(owner for [owner] in db.execute(self._queries["gone_owners"]))]
             found: list[Row] = []
-            for owner in owners:
+            for owner, lease_until in [(None, 0), *db.execute(self._queries["gone_owners"])]:
+                until = max(at, lease_until) + hold_for  # its clock may have been ahead of ours
                 found += self._fetch(db, "claimable", owner=owner, until=until, limit=limit)
             if not (ids := [each for _, each in sorted(found)[:limit]]):
                 return []

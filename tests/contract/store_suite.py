@@ -377,6 +377,13 @@ class StoreSuite:
         assert ids(store.claim("r1", NOON, 10)) == [identity(2), identity(5)]
         assert store.claim("r1", NOON, 10) == []
 
+    def test_what_an_ended_run_held_is_claimed_although_the_clock_was_set_back(self, store: Store, clock: HandClock):
+        store.begin_run("r1", LEASE)
+        store.commit([accept(case(1, owner="r1", epoch=1, wake_at=clock.now() + SECOND))])
+        clock.turn(-2 * HOUR)
+        store.begin_run("r2", LEASE)
+        assert ids(store.claim("r2", clock.now(), 10)) == [identity(1)]
+
     def test_many_ended_runs_are_claimed_from_in_order(self, store: Store):
         for n in range(1, 5):
             store.begin_run(f"r{n}", LEASE)

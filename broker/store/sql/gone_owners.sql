@@ -1,4 +1,5 @@
 -- Owners of open announcements that are no living runs, found by skipping through the index: also such as are forgotten.
+-- With the end of their lease, by the clock they had.
 WITH RECURSIVE holder (id) AS (
     SELECT min(owner) FROM announcement WHERE closed_at IS NULL
      UNION ALL
@@ -6,5 +7,6 @@ WITH RECURSIVE holder (id) AS (
       FROM holder
      WHERE holder.id IS NOT NULL
 )
-SELECT id FROM holder
- WHERE id IS NOT NULL AND id NOT IN (SELECT run.id FROM run WHERE run.ended_at IS NULL)
+SELECT holder.id, coalesce(run.lease_until, 0)
+  FROM holder LEFT JOIN run ON run.id = holder.id
+ WHERE holder.id IS NOT NULL AND (run.id IS NULL OR run.ended_at IS NOT NULL)
