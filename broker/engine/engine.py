@@ -29,6 +29,7 @@ from broker.engine.pauses import PAUSED, Pause, Pauses
 from broker.engine.rehearsals import REHEARSED, Rehearser
 from broker.engine.switches import Point, Switches
 from broker.engine.writer import Lane, Writer
+from broker.errors import StoreError
 from broker.model import Announcement, Case, Delivery, Event, Post, Role, StepClass
 from broker.rules.agency import Agency
 from broker.rules.delivery import Policy
@@ -86,6 +87,8 @@ class Engine:
     _tasks: list[asyncio.Task[None]] = field(init=False, default_factory=list)
     _taking: dict[int, tuple[asyncio.Future[bool], str]] = field(init=False, default_factory=dict)
     _side: set[asyncio.Task[None]] = field(init=False, default_factory=set)
+    _left_behind: bool = field(init=False, default=True)
+    """Earlier runs may have left what nobody has claimed yet."""
 
     async def start(self) -> None:
         """Ends earlier runs and takes up their breakers. What is open is claimed from then on, page by page, beside
@@ -157,7 +160,14 @@ class Engine:
         await self.alerter.stop()
         await self.dispatcher.drain()
         await self._keeper.stop()
-        await self.call(self.store.end_run, self.run_id)
+        await self._end_run()
+
+    async def _end_run(self) -> None:
+        """A store that takes nothing more keeps the run until its lease is over; the next one ends it at its start."""
+        try:
+            await self.call(self.store.end_run, self.run_id)
+        except StoreError as error:
+            log.warning("run_not_ended", run=self.run_id, detail=str(error))
 
     # what others tell
 
@@ -210,15 +220,22 @@ class Engine:
     # claiming and tending
 
     async def _claim(self) -> None:
-        while self.dispatcher.room > 0:
-            cases = await self.call(self.store.claim, self.run_id, self.clock.now(), min(CLAIM, self.dispatcher.room))
+        """Page by page. What an ended run had in flight does not wait for room: quiet cases make it."""
+        while limit := min(CLAIM, self._room_to_claim()):
+            cases = await self.call(self.store.claim, self.run_id, self.clock.now(), limit)
             self.switches.at(Point.CLAIM_DURABLE)
             await self._adopt(cases)
             self.switches.at(Point.CLAIM_ADOPTED)
-            if len(cases) < CLAIM:
+            if len(cases) < limit:
+                self._left_behind = False
                 return
             await self.clock.sleep(0)
         self.dispatcher.has_unheld = True
+
+    def _room_to_claim(self) -> int:
+        if self._left_behind and self.dispatcher.room < CLAIM:
+            self.dispatcher.evict(CLAIM)
+        return self.dispatcher.room
 
     async def _adopt(self, cases: list[Case]) -> None:
         """A withdrawal that was durable before a crash counts before anything is sent."""

@@ -224,6 +224,8 @@ class Simulation:
                 await life.process.ask(life.down())
         except (Gone, TimeoutError):
             pass
+        except LoaError as error:
+            self.bug({"message": f"{life.process.name} stops", "exception": error})
         life.process.die()
 
     def _died(self, life: Life) -> None:
