@@ -130,6 +130,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "may have been posted: the answer was lost[ ({detail})]",
         "có thể đã đăng: không nhận được câu trả lời[ ({detail})]",
     ),
+    "may_run_late": (
+        "not sent again, but an earlier attempt may still come out: it is looked for",
+        "không gửi lại nữa, nhưng lần gửi trước vẫn có thể hiện ra: đang kiểm tra",
+    ),
     "crash": (
         "may have been posted: the broker was stopped while this was being sent",
         "có thể đã đăng: hệ thống bị dừng trong lúc đang gửi",
@@ -167,6 +171,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "live_late": ("late copy[, written at {written_at}]", "bản đăng bù[, viết lúc {written_at}]"),
     "found": ("found there: it is live", "đã tìm thấy trên kênh: tin đã đăng"),
     "two_copies": ("{count} copies are to be seen there", "trên kênh có {count} bản"),
+    "uncounted": (
+        "it was sent {times} times, and the list there does not show how many copies there are: a person must look",
+        "đã gửi {times} lần mà danh sách trên kênh không cho biết có mấy bản: cần người xem",
+    ),
     "copy_deleted": ("the younger copy was deleted", "đã xóa bản đăng sau"),
     "copy_delete_failed": (
         "the younger copy could not be deleted[ ({detail})]: a person must do it",

@@ -34,7 +34,7 @@ from broker.values import replace
 S = State
 MOVES: Mapping[State, frozenset[State]] = {
     S.STANDBY: frozenset({S.DUE, S.SKIPPED, S.LIVE}),
-    S.DUE: frozenset({S.SENDING, S.FAILED, S.EXPIRED, S.SKIPPED, S.UNCONFIRMED, S.LIVE}),
+    S.DUE: frozenset({S.SENDING, S.CHECKING, S.FAILED, S.EXPIRED, S.SKIPPED, S.UNCONFIRMED, S.LIVE}),
     S.SENDING: frozenset({S.LIVE, S.PENDING, S.DUE, S.CHECKING, S.FAILED, S.UNCONFIRMED}),
     S.PENDING: frozenset({S.LIVE, S.FAILED, S.CHECKING, S.DUE, S.UNCONFIRMED}),
     S.CHECKING: frozenset({S.LIVE, S.PENDING, S.DUE, S.SENDING, S.FAILED, S.SKIPPED, S.UNCONFIRMED}),
@@ -165,7 +165,7 @@ def by_time(delivery: Delivery, policy: Policy, now: datetime) -> Delivery:
     """What time alone does to a delivery that was sent or is to be sent; stand-bys are `plan`'s."""
     match delivery.state:
         case S.DUE if now >= policy.useful_until:
-            return ended(delivery, S.EXPIRED, Reason("expired", {"until": _iso(policy.useful_until)}), policy)
+            return ended(delivery, S.EXPIRED, Reason("expired", {"until": _iso(policy.useful_until)}), policy, now)
         case S.SENDING if delivery.next_at is not None and now >= delivery.next_at:
             return _published(delivery, Uncertain(Fault.HANG, "no answer at all"), policy, now)
         case S.PENDING if now >= (end := (delivery.sent_at or policy.useful_until) + policy.profile.pending_for):
@@ -176,10 +176,12 @@ def by_time(delivery: Delivery, policy: Policy, now: datetime) -> Delivery:
             return delivery
 
 
-def ended(delivery: Delivery, state: State, reason: Reason, policy: Policy) -> Delivery:
+def ended(delivery: Delivery, state: State, reason: Reason, policy: Policy, now: datetime) -> Delivery:
     """A due delivery that is not sent any more: in this state, unless an earlier attempt of it may be public."""
     if may_be_out(delivery, policy):
         return _to(delivery, S.UNCONFIRMED, Reason("unconfirmed_nothing"), Cause.UNCLEAR)
+    if delivery.first_sent_at and step_class(delivery, policy.profile) is StepClass.HANDLE:
+        return _to(delivery, S.CHECKING, Reason("may_run_late"), Cause.UNCLEAR, next_at=now + policy.profile.first_look)
     return _to(delivery, state, reason, delivery.cause)
 
 
@@ -332,7 +334,10 @@ def _found(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> Deli
         case Pending():
             return _pending(d, outcome, policy, now)
         case Unfinished(handle, resume_after):
-            return _to(d, S.DUE, Reason("unfinished"), handle=handle, next_at=now + resume_after, first_sent_at=None)
+            may_run_late = now < _settled_at(d, policy, now)
+            first_sent_at = d.first_sent_at if may_run_late else None
+            at = now + resume_after
+            return _to(d, S.DUE, Reason("unfinished"), handle=handle, next_at=at, first_sent_at=first_sent_at)
         case Absent():
             return _proved_absent(d, policy, now)
         case NotSeen():
@@ -359,10 +364,11 @@ def _not_seen(d: Delivery, outcome: NotSeen, policy: Policy, now: datetime) -> D
     if now < settled_at or not reaches or outcome.neighbour is False:
         again = _ask_again(d, policy, now)
         return replace(again, next_at=min(again.next_at or now, settled_at)) if now < settled_at else again
-    if d.repeats >= REPEATS:
-        return _to(d, S.UNCONFIRMED, Reason("unconfirmed_time", {"until": _iso(now)}), Cause.UNCLEAR)
+    over = now >= policy.useful_until
+    if d.repeats >= REPEATS or (d.repeats and over):
+        return _to(d, S.UNCONFIRMED, _uncounted(d), Cause.UNCLEAR)
     until = {"until": _iso(now)}
-    if now >= policy.useful_until:
+    if over:
         return _to(d, S.SKIPPED, Reason("not_seen_skip", until), Cause.OUTAGE)
     return _to(d, S.DUE, Reason("not_seen", until), Cause.OUTAGE, repeats=d.repeats + 1, handle=None, step=0)
 
@@ -439,11 +445,23 @@ def _looked_back(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -
         case Hidden(detail):
             return _to(d, S.REMOVED, Reason("hidden", {"detail": detail}), Cause.ACCOUNT)
         case NotSeen():
-            return replace(d, asks=d.asks + 1, next_at=_next_look(d, policy, now))
+            return _looked_in_vain(replace(d, asks=d.asks + 1), policy, now)
         case _ if d.asks >= LOOKS:
-            return replace(d, next_at=_next_look(d, policy, now) if d.repeats else None)
+            return _looked_in_vain(d, policy, now)
         case _:
             return _ask_again(d, policy, now)
+
+
+def _looked_in_vain(d: Delivery, policy: Policy, now: datetime) -> Delivery:
+    """It stays live. After a repeat people hear in the end that the copies could not be counted."""
+    next_at = _next_look(d, policy, now) if d.repeats else None
+    if d.repeats and next_at is None and not d.extra:
+        return replace(d, next_at=None, reason=_uncounted(d))
+    return replace(d, next_at=next_at)
+
+
+def _uncounted(d: Delivery) -> Reason:
+    return Reason("uncounted", {"times": d.repeats + 1})
 
 
 def _next_look(d: Delivery, policy: Policy, now: datetime) -> datetime | None:

@@ -50,7 +50,7 @@ class Plan:
 def plan(case: Case, channels: Channels, health: View, now: datetime) -> Plan:
     """The case after everything that is decided by now. Pure; the same call on its result changes nothing."""
     taken_back = is_taken_back(case.announcement)
-    if case.announcement.is_ahead(now) and not taken_back:
+    if case.is_ahead(now) and not taken_back:
         return _finish(case, channels, now)
     case = _with(case, (_settled_by_time(case, d, channels, now) for d in case.deliveries.values()))
     if taken_back:
@@ -254,7 +254,8 @@ class _Walk:
             if d.state is S.STANDBY and (why := self.why_not_started(d)):
                 changed.append(_rest(d, S.SKIPPED, why))
             elif d.state is S.DUE and (why := self.why_not_sent(d)):
-                changed.append(ended(d, S.SKIPPED, why, policy_for(self.announcement, d, self.channels[d.channel])))
+                policy = policy_for(self.announcement, d, self.channels[d.channel])
+                changed.append(ended(d, S.SKIPPED, why, policy, self.now))
             elif d.state is S.DUE:
                 changed.append(self.parked(d))
         self.case = _with(self.case, changed)
@@ -340,7 +341,7 @@ def _taken_back(d: Delivery, case: Case, channels: Channels, unsent: Reason, now
     if d.state in (S.DUE, S.CHECKING) and channel is not None:
         policy = policy_for(case.announcement, d, channel)
         if d.state is S.DUE:
-            return ended(replace(d, cause=None), S.SKIPPED, unsent, policy)
+            return ended(replace(d, cause=None), S.SKIPPED, unsent, policy, now)
         if verb_for(d, policy) is Verb.PUBLISH:
             return _rest(d, S.UNCONFIRMED, Reason("unconfirmed_nothing"), Cause.UNCLEAR)
     if d.state is not S.LIVE or not case.announcement.withdrawn_at or _deletion_was_tried(d):

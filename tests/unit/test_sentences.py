@@ -20,6 +20,7 @@ ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 SINCE = datetime(2026, 11, 22, 15, 58, 31, tzinfo=UTC)
 UNTIL = datetime(2026, 11, 22, 19, 4, tzinfo=UTC)
 EVERYTHING = {
+    "times": 2,
     "more": 3,
     "days": 6,
     "after_s": 15.0,
@@ -156,6 +157,11 @@ def test_without_arguments_a_sentence_is_still_told(key: str):
         ("goal_missed", {"by": UNTIL.isoformat()}, "Goal missed: too few operators carried it by 02:04"),
         ("resolved_live", {"by": "Lan"}, "Lan has seen it there"),
         ("two_copies", {"count": 2}, "2 copies are to be seen there"),
+        (
+            "uncounted",
+            {"times": 2},
+            "It was sent 2 times, and the list there does not show how many copies there are: a person must look",
+        ),
         ("expired", {"until": "2026-13-45T99:00"}, "Not posted in time: it was useful until 2026-13-45T99:00"),
     ],
 )

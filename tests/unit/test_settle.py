@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from broker.contract import Step
-from broker.model import RESTING, OnUnconfirmed, State, StepClass, Verb
+from broker.model import RESTING, OnUnconfirmed, Reason, State, StepClass, Verb
 from broker.outcome import (
     Absent,
     Cause,
@@ -37,6 +37,7 @@ from broker.rules.delivery import (
     begin,
     by_time,
     counts_copies,
+    ended,
     lasts_at_most,
     settle,
     time_limit,
@@ -201,7 +202,7 @@ TABLE_I: list[tuple[Verb, Finding, State, dict[str, Any]]] = [
     (Verb.CONFIRM, HIDDEN, S.PENDING, {"cause": Cause.ACCOUNT, "handle": "h1", "next_at": at(15)}),
     (Verb.FIND, LIVE, S.LIVE, {"platform_id": "p9"}),
     (Verb.FIND, Pending("h2", s(30)), S.PENDING, {"handle": "h2", "next_at": at(40)}),
-    (Verb.FIND, Unfinished("h2", s(5)), S.DUE, {"handle": "h2", "first_sent_at": None}),
+    (Verb.FIND, Unfinished("h2", s(5)), S.DUE, {"handle": "h2", "next_at": at(15)}),
     (Verb.FIND, Absent(), S.DUE, {"handle": None, "step": 0, "first_sent_at": None}),
     (Verb.FIND, NotSeen(LONG_AGO), S.CHECKING, {"handle": "h1"}),
     (Verb.FIND, Rejected("policy"), S.FAILED, {"cause": Cause.CONTENT}),
@@ -242,6 +243,36 @@ def test_table_i_a_copy_the_platform_lost_starts_over_with_the_waits_of_a_failed
 def test_a_copy_no_list_showed_is_not_forgotten_when_a_later_one_is_proved_absent():
     again = delivery(S.CHECKING, handle="h2", first_sent_at=at(1), repeats=1)
     assert settle(again, Verb.FIND, Absent(), policy(), NOW).first_sent_at == at(1)
+
+
+def test_an_attempt_by_handle_that_may_still_run_is_looked_for_before_its_delivery_ends():
+    """A request that the platform runs late publishes what its handle calls unfinished until then."""
+    how, lost = (
+        policy(HANDLE),
+        settle(delivery(S.SENDING, handle="h1", step=1), Verb.PUBLISH, LOST, policy(HANDLE), NOW),
+    )
+    early = settle(lost, Verb.FIND, Unfinished("h1", s(0)), how, at(60))
+    late = settle(lost, Verb.FIND, Unfinished("h1", s(0)), how, at(2000))
+    states = [ended(d, S.SKIPPED, Reason("not_needed"), how, at(2000)).state for d in (early, late)]
+    assert (early.state, late.state, states) == (S.DUE, S.DUE, [S.CHECKING, S.SKIPPED])
+
+
+def test_after_a_repeat_nobody_claims_that_nothing_is_there():
+    """Both requests may run later than any list was asked: a person must look."""
+    repeated = delivery(S.CHECKING, first_sent_at=at(1), uncertain_at=at(1), repeats=1)
+    how = policy(useful_until=at(3000))
+    after = settle(repeated, Verb.FIND, NotSeen(BACK_TO_THEN), how, at(3600))
+    assert after.reason is not None
+    assert (after.state, after.reason.key, after.reason.args) == (S.UNCONFIRMED, "uncounted", {"times": 2})
+
+
+@pytest.mark.parametrize("outcome", [NotSeen(LONG_AGO, neighbour=False), REFUSED])
+def test_copies_that_could_not_be_counted_after_a_repeat_are_reported(outcome: Finding):
+    d = settle(delivery(S.SENDING, repeats=1), Verb.PUBLISH, Live("p9"), policy(abilities=FINDS_ONLY), NOW)
+    while d.next_at is not None:
+        d = settle(d, Verb.FIND, outcome, policy(abilities=FINDS_ONLY), d.next_at)
+    assert d.reason is not None
+    assert (d.state, d.reason.key) == (S.LIVE, "uncounted")
 
 
 def found(outcome: Finding, seconds: float = 3600, **changes: Any) -> State:
