@@ -11,7 +11,7 @@ import typer
 
 from broker.cli.client import Client, read_key
 from broker.cli.exits import Exit
-from broker.cli.options import DEFAULT_URL, AnnouncementId, KeyFile, ServerUrl
+from broker.cli.options import DEFAULT_URL, AnnouncementId, AsJson, KeyFile, ServerUrl
 from broker.cli.show import language, print_json, whisper
 from broker.errors import InvalidInput
 
@@ -24,6 +24,7 @@ def record(
     ] = None,
     server: ServerUrl = DEFAULT_URL,
     key_file: KeyFile = None,
+    as_json: AsJson = False,
 ) -> int:
     """Get the record of an announcement: what was said, where, when and by whom, with every event and a fingerprint."""
 
@@ -32,9 +33,9 @@ def record(
             return await client.record(announcement_id)
 
     found = asyncio.run(ask())
-    if html is None:
+    if as_json or html is None:
         print_json(found)
-    else:
+    if html is not None:
         _write(html, found)
         whisper(f"{html} holds the record of {found['record']['reference']}, SHA-256 {found['sha256']}.")
     return Exit.OK

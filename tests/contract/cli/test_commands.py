@@ -200,6 +200,12 @@ def test_help_names_the_exit_codes_and_every_command_has_one(loa: Loa):
         assert loa(called(command), "--help").code == 0
 
 
+def test_every_command_speaks_json_to_programs(loa: Loa):
+    named = [(called(command),) for commands in GROUPS.values() for command in commands]
+    for command in [*named, ("key", "new"), ("config", "show")]:
+        assert "--json" in loa(*command, "--help").out, command
+
+
 def called(command: Command) -> str:
     return command.__name__.replace("_", "-")
 

@@ -15,5 +15,7 @@ def test_the_record_is_printed_or_written(loa: Loa, server: Server, tmp_path: Pa
     said = loa("record", sent["reference"], "--html", str(page))
     assert (said.code, said.out) == (0, "")
     assert sent["reference"] in page.read_text(encoding="utf-8")
+    both = loa("record", sent["reference"], "--html", str(page), "--json")
+    assert both.json["sha256"] in page.read_text(encoding="utf-8")
     nowhere = loa("record", sent["reference"], "--html", str(tmp_path / "none" / "record.html"))
     assert (nowhere.code, "cannot be written" in nowhere.err) == (2, True)
