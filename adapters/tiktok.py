@@ -38,8 +38,7 @@ from broker.outcome import (
 )
 
 MEDIA = MediaNeeds(images=35, videos=1, card=MediaKind.VIDEO, image_bytes=20_000_000, width=(360, 4096))
-TAP = "a person must tap the draft in the inbox of TikTok's app, paste the text, and post it for everybody"
-UNSEEN = "posted from the app; TikTok still checks it, or the person chose a smaller audience"
+TAP, UNSEEN = "tap_draft", "draft_unseen"
 VIDEO_INIT = {"inbox": "/v2/post/publish/inbox/video/init/", "direct": "/v2/post/publish/video/init/"}
 PHOTO_MODE = {"inbox": "MEDIA_UPLOAD", "direct": "DIRECT_POST"}
 NOW = timedelta(0)
@@ -217,10 +216,10 @@ class TiktokAdapter(AdapterBase):
             case _:
                 return self._later(job)
 
-    def _later(self, job: Job, detail: str = "") -> Pending:
+    def _later(self, job: Job, why: str = "") -> Pending:
         """Asked again after a quarter of the time it has taken so far."""
         taken = self._tools.clock.now() - job.started_at
-        return Pending(f"{job.handle}", min(max(taken / 4, _FIRST_CHECK), _LAST_CHECK), detail)
+        return Pending(f"{job.handle}", min(max(taken / 4, _FIRST_CHECK), _LAST_CHECK), why)
 
 
 def _is_photo(job: Job) -> bool:

@@ -82,8 +82,8 @@ class Pending:
 
     handle: str
     check_after: timedelta
-    detail: str = ""
-    """What people have to do before readers see it; "" when nothing."""
+    why: str = ""
+    """What people have to do before readers see it, in words or as a key of the catalogue; "" when nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,8 +117,16 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "[{operator}|nền tảng] không trả lời[ ({detail})]",
     ),
     "pending": (
-        "[{operator}|the platform] has taken it and does not show it yet[: {detail}]",
-        "[{operator}|nền tảng] đã nhận nhưng chưa hiển thị[: {detail}]",
+        "[{operator}|the platform] has taken it and does not show it yet[: {why}]",
+        "[{operator}|nền tảng] đã nhận nhưng chưa hiển thị[: {why}]",
+    ),
+    "tap_draft": (
+        "a draft waits in the inbox of its app; a person must tap it, paste the text and post it for everybody",
+        "bản nháp đang chờ trong hộp thư của ứng dụng; cần người mở ra, dán nội dung và đăng công khai",
+    ),
+    "draft_unseen": (
+        "posted from its app; it is still being checked, or the person chose a smaller audience than everybody",
+        "đã đăng từ ứng dụng; nền tảng còn kiểm duyệt, hoặc người đăng đã giới hạn người xem",
     ),
     "pending_person": (
         "handed over; only a person can say when readers see it[, waited for until {until}]",

@@ -259,7 +259,7 @@ def _pending(d: Delivery, taken: Pending, policy: Policy, now: datetime) -> Deli
 
 
 def _taken(pending: Pending) -> Reason:
-    return Reason("pending", {"detail": pending.detail} if pending.detail else {})
+    return Reason("pending", {"why": pending.why} if pending.why else {})
 
 
 def _retry(d: Delivery, reason: Reason, asked: timedelta | None, policy: Policy, now: datetime) -> Delivery:
@@ -315,7 +315,7 @@ def _nobody_to_ask(d: Delivery, policy: Policy, now: datetime) -> Delivery:
 def _confirmed(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> Delivery:
     match outcome:
         case Pending(handle, check_after):
-            said = replace(d, reason=_taken(outcome)) if outcome.detail else d
+            said = replace(d, reason=_taken(outcome)) if outcome.why else d
             return replace(said, handle=handle, next_at=now + bounded(check_after), asks=d.asks + 1)
         case Unfinished(handle, resume_after):
             return _to(d, S.DUE, Reason("unfinished"), handle=handle, next_at=now + resume_after)

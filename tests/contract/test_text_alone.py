@@ -58,7 +58,8 @@ async def test_a_draft_counts_once_a_person_has_tapped_it_and_not_before(tmp_pat
         states = {one.channel: one for one in waiting.deliveries}
         assert waiting.goal.have.operators == ["meta"]
         assert states["tiktok"].reason is not None
-        assert "tap the draft" in states["tiktok"].reason["en"]
+        assert "must tap it" in states["tiktok"].reason["en"]
+        assert "bản nháp đang chờ" in states["tiktok"].reason["vi"]
         assert not tiktok.log.posts
         [publish_id] = tiktok.publications
         tiktok.tap(publish_id, f"Bão số 9 ({waiting.reference})")

@@ -369,7 +369,7 @@ class TestInbox(Confirms):
         copy = bench.copy()
         for outcome in (await copy.publish(bench.adapter), await copy.confirm(bench.new_adapter())):
             assert isinstance(outcome, Pending)
-            assert outcome.detail == TAP
+            assert outcome.why == TAP
         publish_id, _ = only(bench)
         known(bench).tap(publish_id, copy.composed.text)
         found = await copy.confirm(bench.new_adapter())
@@ -387,7 +387,7 @@ class TestInbox(Confirms):
         known(bench).tap(only(bench)[0], copy.composed.text, privacy="SELF_ONLY")
         found = await copy.confirm(bench.adapter)
         assert isinstance(found, Pending)
-        assert found.detail == UNSEEN
+        assert found.why == UNSEEN
         assert bench.copies() == 0
 
     async def test_a_draft_of_pictures_brings_its_text(self, bench):

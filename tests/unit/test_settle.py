@@ -109,10 +109,10 @@ def test_where_nobody_can_be_asked_a_persons_word_is_waited_for():
 
 def test_what_people_have_to_do_is_said_as_soon_as_the_platform_says_it():
     taken = settle(delivery(S.SENDING, sent_at=T0), Verb.PUBLISH, Pending("h", s(1)), policy(), NOW)
-    waiting = settle(taken, Verb.CONFIRM, Pending("h", s(1), "tap the draft"), policy(), NOW)
+    waiting = settle(taken, Verb.CONFIRM, Pending("h", s(1), "tap_draft"), policy(), NOW)
     silent = settle(waiting, Verb.CONFIRM, Pending("h", s(1)), policy(), NOW)
-    said = [one.reason.args.get("detail") for one in (taken, waiting, silent) if one.reason]
-    assert said == [None, "tap the draft", "tap the draft"]
+    said = [one.reason.args.get("why") for one in (taken, waiting, silent) if one.reason]
+    assert said == [None, "tap_draft", "tap_draft"]
 
 
 @pytest.mark.parametrize("step", [HANDLE, LIST])
