@@ -137,7 +137,7 @@ class Collection:
 
     def _write(self, medium: Medium) -> None:
         path = self._private / f"{medium.name}.json"
-        part = path.with_suffix(".part")
+        part = path.with_suffix(f".{secrets.token_hex(4)}.part")  # two may be at it: previews of one card
         part.write_text(json.dumps(to_data(medium)), encoding="utf-8")
         settle(part, path)
 
@@ -212,7 +212,9 @@ class Collection:
         for path in self._private.iterdir():
             if _age(path, now) < UNUSED_FOR:
                 continue
-            if path.name.startswith("raw-"):
+            if path.suffix == ".part":
+                path.unlink(missing_ok=True)
+            elif path.name.startswith("raw-"):
                 shutil.rmtree(path, ignore_errors=True)
             elif path.suffix == ".json" and not _users(path.with_suffix(".uses")):
                 self._remove(path.stem)

@@ -118,6 +118,15 @@ async def test_a_preview_shows_the_card_and_what_is_skipped(room):
     assert room.instagram.log.posts == []
 
 
+async def test_channels_that_show_the_same_card_preview_it_together(room):
+    body = {**NEWS, "route": "pictures", "urgency": "urgent"}
+    previews = {p.channel: p for p in await room.broker.preview(AGENCY, body)}
+    [card], [video] = previews["instagram"].media, previews["youtube"].media
+    assert Path(card.name).stem == Path(video.name).stem
+    assert (video.kind, video.url) == ("video", None)
+    assert [path.name for path in room.media.iterdir()] == [card.name]
+
+
 async def test_two_previews_make_two_names_that_nobody_guesses(room):
     body = {**NEWS, "route": "pictures"}
     first, second = [await room.broker.preview(AGENCY, body) for _ in range(2)]
