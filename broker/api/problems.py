@@ -293,7 +293,7 @@ leads to the section on this page, and `request_id` finds the entry in the log. 
 ```json
 {"type": "/docs/errors.md#invalid_input", "title": "Correct the fields that `errors` names.", "status": 422,
  "code": "invalid_input", "detail": "The announcement was not accepted.",
- "errors": [{"path": "headline", "problem": "is empty: write something"}], "request_id": "5f0c1e6f2b9d4a17"}
+ "errors": [{"path": "headline", "problem": "is empty: write something"}], "request_id": "lfgchemficpdkaeh"}
 ```
 
 This page is made from the catalogue in `broker/api/problems.py`, and every broker serves it at this address.
