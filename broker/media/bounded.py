@@ -64,7 +64,8 @@ def _take_on(cpu_s: int, memory_bytes: int, file_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.nice(NICER)
+    with contextlib.suppress(OSError):  # a service may forbid it; it is a courtesy, not a limit
+        os.nice(NICER)
 
 
 if __name__ == "__main__":

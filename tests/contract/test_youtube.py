@@ -279,7 +279,7 @@ def test_text_alone_is_for_urgent_news_and_channels_that_allow_it():
     urgent: Post = replace(POST, urgency=Urgency.URGENT, card_video=card)
     assert compose(urgent, card_video=True).media == (card,)
     for post, allowed in ((urgent, False), (replace(urgent, urgency=Urgency.ROUTINE), True)):
-        with pytest.raises(Unsuited, match="add one"):
+        with pytest.raises(Unsuited, match="add_video"):
             compose(post, card_video=allowed)
 
 

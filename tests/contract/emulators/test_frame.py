@@ -187,7 +187,7 @@ async def test_stop_is_at_once_whatever_hangs(session):
         ({}, "needs a"),
         (
             {"kind": "stall", "step": "pubish"},
-            "debug_token, delete, edit, exchange, get, list, permissions, probe, publish, writes",
+            "debug_token, delete, edit, exchange, get, list, permissions, photo, probe, publish, video, videos, writes",
         ),
         ({"kind": "stall", "host": "de"}, "choose one of api"),
         ({"kind": "stall", "time": 3}, "choose from after, down"),
