@@ -260,6 +260,9 @@ class Dispatcher:
         self._at(Point.DRAIN_BEGUN)
         for pacer in self.pacers.values():
             pacer.stop()
+        for held in self._held.values():
+            if held.inputs:
+                self._ripen(held)  # also what somebody took into memory who was cancelled before telling it anything
         while self._tasks or any(h.writing or h.inputs for h in self._held.values()):
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=0.05)

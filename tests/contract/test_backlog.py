@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,17 @@ async def test_more_than_memory_holds_goes_out(tmp_path: Path, monkeypatch: pyte
             for number in range(OPEN):
                 assert (await broker.settled(f"cms-{number}")).complete
         assert len(hooks.log.posts) == 2 * OPEN
+
+
+async def test_a_broker_closes_though_nobody_told_a_case_anything(tmp_path: Path) -> None:
+    async with WebhookEmulator(lag=(0, 0)) as hooks:
+        await queue(path := settings(tmp_path, hooks.base_url))
+        async with asyncio.timeout(60), loa.Broker.open(path) as broker:
+            core = core_of(broker)
+            report = await broker.get("cms-0")
+            while not core.engine.dispatcher.holds(report.id) or core.engine.dispatcher._held[report.id].inputs:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            core.engine.dispatcher.drop(report.id)
+            [case] = core.store.load([report.id])
+            core.engine.dispatcher.hold(case)  # as a request does that is cancelled right after
+    assert hooks.log.posts == []
