@@ -169,14 +169,14 @@ class Copy:
         return await self.publish_to_the_end(adapter)
 
     async def publish_to_the_end(self, adapter: Adapter) -> Finding:
-        """Attempts until nothing is left to do; a platform that takes its time is asked again after it."""
+        """Attempts until nothing is left to do; a platform that takes its time is asked again, people are not."""
         outcome: Finding = await self.publish(adapter)
         for _ in range(20):
             match outcome:
                 case Unfinished(_, wait):
                     await asyncio.sleep(min(wait.total_seconds(), 0.05))
                     outcome = await self.publish(adapter)
-                case Pending(_, wait) if Verb.CONFIRM in adapter.profile.abilities:
+                case Pending(_, wait, "") if Verb.CONFIRM in adapter.profile.abilities:
                     await asyncio.sleep(min(wait.total_seconds(), 0.05))
                     outcome = await self.confirm(adapter)
                 case _:
