@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from broker.contract import Profile, Unit
-from broker.model import StepClass, Verb
+from broker.contract import MediaNeeds, Profile, Unit
+from broker.model import MediaKind, StepClass, Verb
 from broker.settings import load_adapters
 from broker.settings.adapters import profile_of
 
@@ -80,11 +80,24 @@ def declared(shown: Shown) -> list[str]:
         _general(profile.login or "–", shown.settings),
         " · ".join(f"{step.name}: {CLASSES[step.after_uncertain]}" for step in profile.steps),
         text,
+        _media(profile.media),
         READ_BACK.get(profile.steps[-1].after_uncertain, "by id") if Verb.FIND in can else "no",
         *("yes" if verb in can else "no" for verb in (Verb.EDIT, Verb.DELETE, Verb.REHEARSE)),
         _time(profile.usual.total_seconds()),
         " · ".join(filter(None, ("push" if profile.push else "", profile.cost))) or "–",
     ]
+
+
+def _media(needs: MediaNeeds) -> str:
+    """What it takes beside text, what it must have, and whether it fetches that from us."""
+    takes = [_many(needs.images, "picture"), _many(needs.videos, "video")]
+    taken = (" and " if needs.mixed else " or ").join(filter(None, takes))
+    card = f"must have one: else a card{' as video' if needs.card is MediaKind.VIDEO else ''}" if needs.card else ""
+    return "; ".join(filter(None, (taken, card, "fetched from our address" if needs.by_url else ""))) or "–"
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}{'s' if number > 1 else ''}" if number else ""
 
 
 def _general(text: str, settings: Mapping[str, Any]) -> str:
@@ -109,8 +122,9 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 def page() -> str:
     """The whole page. KeyError names a row that an adapter's page lacks."""
     shown = list(channels())
-    head = ["channel", "operator", "country", "login", "steps", "text", "read back", "edit", "delete", "rehearsal"]
-    profiles = _table([*head, "usual time to live", "loud or costly"], [declared(one) for one in shown])
+    head = ["channel", "operator", "country", "login", "steps", "text", "shows", "read back", "edit", "delete"]
+    head += ["rehearsal", "usual time to live", "loud or costly"]
+    profiles = _table(head, [declared(one) for one in shown])
     told = _table(["channel", *TOLD], [[one.name, *(one.told[row] for row in TOLD)] for one in shown])
     return f"{TITLE}\n{profiles}\n\n## What each takes\n\n{told}\n"
 

@@ -56,7 +56,7 @@ def of_picture(picture: Path, target: Path) -> list[str]:
         "-colorspace",
         "bt709",
     ]
-    coding = ["-c:v", "libx264", "-preset", "veryfast", "-tune", "stillimage", "-crf", "20", "-threads", "2"]
+    coding = ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "stillimage", "-crf", "20", "-threads", "2"]
     sound = ["-c:a", "aac", "-b:a", "64k", "-t", str(CARD_SECONDS)]
     return [
         *("-v", "error", "-hide_banner", "-nostdin", *shown, *silence, *colours, *coding, *sound),

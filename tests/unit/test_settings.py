@@ -486,7 +486,9 @@ def test_the_example_works():
     configuration = load(ROOT / "config.example.toml", {}, load_adapters())
     agency = configuration.agencies["agency"]
     assert agency.alerts == ("duty", "duty_mail")
-    assert set(agency.posting) == {"site", "facebook", "threads", "zalo", "telegram", "partner", "people"}
+    route = {"site", "facebook", "instagram", "threads", "zalo", "tiktok", "youtube", "telegram"}
+    assert set(agency.routes["breaking"].post_to) == route
+    assert set(agency.posting) == {*route, "partner", "people"}
     assert agency.route_plan("breaking", Urgency.URGENT).goal == Goal(2, 1, timedelta(seconds=60))
 
 

@@ -31,7 +31,7 @@ from broker.cli.exits import Exit, Unreachable, exit_of
 from broker.clock import Clock
 from broker.errors import LoaError
 
-SETTLES_WITHIN = 20.0
+SETTLES_WITHIN = 40.0
 """Seconds after the last phase until everything that is owed must be made."""
 SECOND_LOOK = 1.0
 """A copy too many may come late: a right verdict is counted once more after this."""

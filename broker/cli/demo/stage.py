@@ -18,6 +18,7 @@ from broker.cli.demo.story import (
     ALERTS,
     CONSUMERS,
     EMULATORS,
+    OWN,
     ROUTE,
     SABOTAGE_OPTIONS,
     SHORTER,
@@ -157,5 +158,6 @@ async def staged(folder: Path, sabotage: str | None) -> AsyncIterator[Stage]:
 
 def shortened(agency: Agency) -> dict[str, str]:
     """The times of the story, as environment variables over the file."""
-    times = {variable("channels", name, key): value for name in agency.channels for key, value in SHORTER.items()}
+    given = {name: {**SHORTER, **OWN.get(name, {})} for name in agency.channels}
+    times = {variable("channels", name, key): value for name, some in given.items() for key, value in some.items()}
     return {**times, variable("routes", ROUTE, "stand_in_after"): STAND_IN_AFTER}

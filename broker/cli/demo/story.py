@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 ROUTE = "breaking"
-STRICKEN = ("facebook", "threads")
+STRICKEN = ("facebook", "instagram", "threads")
 """Platforms of the operator that fails."""
 
 
@@ -24,12 +24,14 @@ class Phase:
 
 
 CALM = Phase("A calm morning", "Every announcement goes to all channels of its route.", 5.0, (0.2, 1.6, 3.0))
-REFUSED = Phase("5 March 2024: Meta is gone", "Facebook and Threads refuse every connection.", 6.0, (0.4, 3.2))
+REFUSED = Phase(
+    "5 March 2024: Meta is gone", "Facebook, Instagram and Threads refuse every connection.", 6.0, (0.4, 3.2)
+)
 HTML = Phase("Meta answers with error pages", "HTTP 500 and HTML, whatever is asked.", 6.0, (1.0, 3.8))
 LOGGED_OUT = Phase(
     "Meta says that nobody is logged in", "In an outage that is part of the outage: tokens are kept.", 5.0, (1.5,)
 )
-BACK = Phase("Meta is back", "Facebook gets the copies it is owed.", 4.0, (2.0,))
+BACK = Phase("Meta is back", "Its channels get the copies they are owed.", 4.0, (2.0,))
 
 PHASES = (CALM, REFUSED, HTML, LOGGED_OUT, BACK)
 OUTAGE = (REFUSED, HTML, LOGGED_OUT)
@@ -65,9 +67,16 @@ SHORTER: Mapping[str, str] = {
 }
 """Times of every channel, so that the story takes half a minute; the file itself is what users copy."""
 STAND_IN_AFTER = "2s"
+OWN: Mapping[str, Mapping[str, str]] = {"tiktok": {"mode": "direct", "rate_per_s": "2"}}
+"""Settings of single channels: nobody is there to tap a draft, and a morning's news comes in half a minute."""
 
-EMULATORS: Mapping[str, Mapping[str, Any]] = {name: {"lag": [0.3, 1.2]} for name in (*STRICKEN, "zalo")}
-"""How the emulated platforms differ from their unkind defaults: lists lag by a second, not by eight."""
+EMULATORS: Mapping[str, Mapping[str, Any]] = {
+    **{name: {"lag": [0.3, 1.2]} for name in (*STRICKEN, "zalo")},
+    "youtube": {"lag": [0.3, 1.2], "processed_after": 2.0},
+    "tiktok": {"lag": [0.3, 1.2], "calls_a_minute": {}},
+}
+"""How the emulated platforms differ from their unkind defaults: what lasts and counts minutes there would outlast the
+story."""
 
 CONSUMERS: Mapping[str, str] = {"partner": "hooks/loa", "people": "tin@tin.example"}
 """Channels that share one emulated platform with others, by their account there: the desk's alerts are no copies."""
