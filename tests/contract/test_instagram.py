@@ -104,6 +104,13 @@ class TestInstagram(Handles, Deletes):
         assert isinstance(outcome, Rejected)
         assert outcome.code == str(code)
 
+    async def test_a_refusal_that_comes_after_the_answer_is_told(self, bench):
+        await bench.emulator.fail(Kind.REFUSE_LATER, times=1)
+        refused = await bench.copy().publish_to_the_end(bench.adapter)
+        assert isinstance(refused, Rejected)
+        assert refused.code == "2207051"
+        assert bench.copies() == 0
+
     async def test_an_expired_container_was_not_published(self, bench):
         copy, container = await self.half_done(bench)
         container.created_at = old(hours=25)

@@ -112,6 +112,18 @@ class TestDirect(Handles, Confirms):
         assert uploads(bench) == ["206", "201"]
         assert bench.copies() == 1
 
+    @pytest.mark.parametrize(
+        ("kind", "answer"), [(Kind.REFUSED, Unavailable), (Kind.BLACK_HOLE, Uncertain), (Kind.TLS_RESET, Uncertain)]
+    )
+    async def test_an_upload_host_that_is_down_costs_no_second_publication(self, bench, kind, answer):
+        await bench.emulator.fail(kind, host="upload")
+        copy = bench.copy()
+        assert isinstance(await copy.publish(bench.against(kind)), answer)
+        await bench.emulator.heal()
+        assert isinstance(await bench.settle(copy), Unfinished)
+        assert isinstance(await copy.publish(bench.new_adapter()), Live)
+        assert (len(known(bench).publications), bench.copies()) == (1, 1)
+
     async def test_an_upload_that_breaks_off_goes_on_where_it_was(self, bench):
         await bench.emulator.fail(Kind.HTML_503, step="upload", every=2, times=1)
         copy = bench.copy(replace(POST, media=(large(bench, 3 * PIECE),)))
