@@ -194,8 +194,16 @@ def _usable(time: timedelta) -> timedelta:
     return time
 
 
+def _some(time: timedelta) -> timedelta:
+    if not time:
+        raise ValueError("must be longer than 0 s")
+    return time
+
+
 Duration = Annotated[timedelta, BeforeValidator(duration), AfterValidator(_usable)]
 """A time in the configuration, as `duration` reads it."""
+Some = Annotated[Duration, AfterValidator(_some)]
+"""One that is longer than nothing."""
 
 
 class ChannelSettings(BaseModel):
@@ -223,10 +231,10 @@ class ChannelSettings(BaseModel):
     look_back: Duration | None = None
     pending_for: Duration | None = None
     key_lifetime: Duration | None = None
-    probe_every: Duration | None = None
+    probe_every: Some | None = None
     rehearse_every: Duration | None = None
-    connect_timeout: Duration | None = None
-    total_timeout: Duration | None = None
+    connect_timeout: Some | None = None
+    total_timeout: Some | None = None
     quick_retry: Duration | None = None
     backoff: Duration | None = None
     max_in_flight: Annotated[int, Field(ge=1)] | None = None

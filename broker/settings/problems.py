@@ -59,6 +59,8 @@ class Problems:
 def _told(kind: str, message: str, location: Location, model: type[BaseModel]) -> str:
     if kind == "extra_forbidden":
         return f"unknown key{meant(str(location[-1]), _keys(model, location[:-1]))}"
+    if kind == "string_pattern_mismatch" and "'^https?://" in message:
+        return "is no web address: write it like https://tin.example"
     return TELLING.get(kind) or _MANNERS.sub("", message)
 
 

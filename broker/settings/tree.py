@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, StringConstraints
 
 from broker import look
-from broker.contract import Duration, duration
+from broker.contract import Duration, Some, duration
 from broker.look import Look
 from broker.media.kinds import Unfit, kind_of
 from broker.model import MediaKind, OnUnconfirmed
@@ -44,12 +44,6 @@ def _host_and_port(text: str) -> str:
     if not re.fullmatch(r"\S+:\d{1,5}", text) or int(text.rpartition(":")[2]) > HIGHEST_PORT:
         raise ValueError("is no address: write host and port, such as 127.0.0.1:8080")
     return text
-
-
-def _some(time: timedelta) -> timedelta:
-    if not time:
-        raise ValueError("must be longer than 0 s")
-    return time
 
 
 def _or_none(value: object) -> object:
@@ -193,7 +187,7 @@ class MediaSection(Section):
     image_pixels: Annotated[int, Field(ge=1_000_000, le=100_000_000)] = 50_000_000
     video_bytes: Annotated[int, Field(ge=1_000_000, le=2_000_000_000)] = 500_000_000
     """Largest video that is taken in."""
-    fetch_within: Annotated[Duration, AfterValidator(_some)] = timedelta(seconds=20)
+    fetch_within: Some = timedelta(seconds=20)
     """How long a picture or video that an announcement names by its address may take to arrive."""
     allow_private: bool = False
     """Whether such addresses may lie in our own network; else somebody who may send could look around in it."""
@@ -204,7 +198,7 @@ class GoalSection(Section):
 
     operators: Annotated[int, Field(ge=0)] | None = None
     domestic: Annotated[int, Field(ge=0)] | None = None
-    within: Annotated[Duration, AfterValidator(_some)] | None = None
+    within: Some | None = None
 
 
 class RouteSection(Section):

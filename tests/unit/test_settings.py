@@ -340,6 +340,11 @@ def test_an_adapter_is_imported_only_when_a_channel_needs_it(adapters):
             f"{USUAL}[agencies.x.agency]\nname = 'X'\nprefix = 'XX'\n[agencies.x.channels]\npaper = {{}}\n",
             "channels: there are [agencies] too: write everything of an agency under [agencies.NAME] (DIR/loa.toml)",
         ),
+        (f"{SMALL}probe_every = '0s'\n", "channels.paper.probe_every: must be longer than 0 s (DIR/loa.toml)"),
+        (
+            f"{AGENCY}[channels.facebook]\nbase_url = 'graph'\n",
+            "channels.facebook.base_url: is no web address: write it like https://tin.example (DIR/loa.toml)",
+        ),
         (
             f"{SMALL}total_timeout = '19s'\n",
             (
