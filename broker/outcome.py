@@ -128,6 +128,10 @@ class Rejected:
     detail: str = ""
 
 
+MEDIA_GONE, MEDIA_UNFIT = "media_gone", "media_unfit"
+"""Codes of `Rejected` that are ours and no platform's: a picture or video is missing, or cannot be made to fit."""
+
+
 @dataclass(frozen=True, slots=True)
 class Uncertain:
     """It may have got through."""

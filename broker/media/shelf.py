@@ -14,7 +14,7 @@ from broker.media.fitting import fitted
 from broker.media.kinds import Unfit
 from broker.media.studio import NotMade, Studio
 from broker.model import MediaKind, Medium
-from broker.outcome import Fault, Outcome, Rejected, Unavailable
+from broker.outcome import MEDIA_GONE, MEDIA_UNFIT, Fault, Outcome, Rejected, Unavailable
 
 NO_ADDRESS = "pictures have no public address: give the agency a `site`, or set media.url"
 
@@ -36,9 +36,9 @@ class MediaShelf:
                 await self._once(medium.name, lambda: self._card(medium))
             return await self._fitting(medium, needs)
         except FileNotFoundError:
-            return Rejected("media_gone", f"the file {medium.name} is no longer in the media folder")
+            return Rejected(MEDIA_GONE, f"the file {medium.name} is no longer in the media folder")
         except Unfit as error:
-            return Rejected("media_unfit", f"{medium.kind} {medium.name} {error}")
+            return Rejected(MEDIA_UNFIT, f"{medium.kind} {medium.name} {error}")
         except (NotMade, OSError) as error:
             why = error if isinstance(error, NotMade) else error.strerror
             return Unavailable(Fault.MEDIA, f"the media folder cannot be used ({why}): check disk space and rights")

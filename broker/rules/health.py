@@ -16,6 +16,8 @@ from enum import StrEnum
 from broker.contract import Path, Profile
 from broker.model import Verb
 from broker.outcome import (
+    MEDIA_GONE,
+    MEDIA_UNFIT,
     Absent,
     Cause,
     Denied,
@@ -181,7 +183,7 @@ def evidence(verb: Verb, outcome: Finding, announcement_id: str | None = None) -
             return Evidence(Verdict.DENIED, by_post, detail=detail)
         case Hidden(detail):  # what became of a post, so no probe contradicts it
             return Evidence(Verdict.DENIED, by_post=True, detail=detail)
-        case Rejected(code, detail):
+        case Rejected(code, detail) if code not in (MEDIA_GONE, MEDIA_UNFIT):
             return Evidence(Verdict.REFUSED, by_post, detail=detail, code=code, announcement_id=announcement_id)
         case Unavailable(Fault.MEDIA, detail) | Uncertain(Fault.MEDIA, detail):
             return Evidence(Verdict.MEDIA, by_post, fault=Fault.MEDIA, detail=detail)

@@ -13,6 +13,8 @@ from pydantic import TypeAdapter
 from broker.contract import MediaNeeds, Path
 from broker.model import MediaKind, Verb
 from broker.outcome import (
+    MEDIA_GONE,
+    MEDIA_UNFIT,
     Absent,
     Cause,
     Denied,
@@ -89,6 +91,8 @@ EVIDENCE: list[tuple[Verb, Finding, Verdict | None]] = [
     (Verb.PUBLISH, Throttled(s(5)), Verdict.THROTTLED),
     (Verb.PUBLISH, Rejected("368"), Verdict.REFUSED),
     (Verb.PUBLISH, Unavailable(Fault.MEDIA, "our own host"), Verdict.MEDIA),
+    (Verb.PUBLISH, Rejected(MEDIA_GONE, "the file is gone"), None),
+    (Verb.PUBLISH, Rejected(MEDIA_UNFIT, "the video is too large"), None),
     (Verb.PUBLISH, Uncertain(Fault.CRASH, "our own end"), None),
 ]
 
