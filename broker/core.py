@@ -147,7 +147,7 @@ class Broker:
         await collection.use(announcement.id, announcement.media)
         yield answers.append
         if not answers[-1]:
-            await collection.let_go(announcement)
+            await collection.unuse(announcement)
 
     async def take_media(self, agency: str, chunks: AsyncIterable[bytes], alt: str = "") -> MediaReport:
         """Keeps a picture or video for announcements to come; what none names within a day is removed.

@@ -161,31 +161,42 @@ class Collection:
         try:
             await asyncio.to_thread(self._use, announcement_id, [medium.name for medium in media])
         except OSError as error:
-            raise StoreError(
-                f"The media folder cannot be used ({error.strerror}): check its disk and rights."
-            ) from None
+            raise _unusable(error) from None
 
     def _use(self, announcement_id: str, names: Iterable[str]) -> None:
         for name in names:
-            uses = self._private / f"{name}.uses"
+            uses = self._uses(name)
             uses.mkdir(exist_ok=True)
             (uses / announcement_id).touch()
             sync(uses)
         sync(self._private)
 
+    def _uses(self, name: str) -> Path:
+        return self._private / f"{name}.uses"
+
+    def _is_used(self, name: str) -> bool:
+        uses = self._uses(name)
+        return uses.is_dir() and any(uses.iterdir())
+
+    async def unuse(self, announcement: Announcement) -> None:
+        """It was not accepted after all: another may use them, for a day."""
+        await asyncio.to_thread(self._unuse, announcement)
+
+    def _unuse(self, announcement: Announcement) -> None:
+        for medium in announcement.media:
+            (self._uses(medium.name) / announcement.id).unlink(missing_ok=True)
+
     async def let_go(self, announcement: Announcement) -> None:
         """Removes what only this announcement used, and its cards, from the public folder."""
-        names = [medium.name for medium in announcement.media]
-        await asyncio.to_thread(self._let_go, announcement.id, names, announcement.media_key)
+        await asyncio.to_thread(self._let_go, announcement)
 
-    def _let_go(self, announcement_id: str, names: Iterable[str], key: str) -> None:
-        if key:
-            self._remove_public(key)
-        for name in names:
-            uses = self._private / f"{name}.uses"
-            (uses / announcement_id).unlink(missing_ok=True)
-            if not _users(uses):
-                self._remove(name)
+    def _let_go(self, announcement: Announcement) -> None:
+        self._unuse(announcement)
+        if announcement.media_key:
+            self._remove_public(announcement.media_key)
+        for medium in announcement.media:
+            if not self._is_used(medium.name):
+                self._remove(medium.name)
 
     # out
 
@@ -196,7 +207,7 @@ class Collection:
         now = self._clock.now()
         for use in await asyncio.to_thread(lambda: list(self._recent_uses(now))):
             if not await known(use.name):
-                await asyncio.to_thread(self._let_go, use.name, [use.parent.stem], "")
+                await asyncio.to_thread(use.unlink, missing_ok=True)
         await asyncio.to_thread(self._sweep, now)
 
     def _recent_uses(self, now: datetime) -> Iterator[Path]:
@@ -216,13 +227,13 @@ class Collection:
                 path.unlink(missing_ok=True)
             elif path.name.startswith("raw-"):
                 shutil.rmtree(path, ignore_errors=True)
-            elif path.suffix == ".json" and not _users(path.with_suffix(".uses")):
+            elif path.suffix == ".json" and not self._is_used(path.stem):
                 self._remove(path.stem)
 
     def _remove(self, name: str) -> None:
         self._remove_public(Path(name).stem)
         (self._private / f"{name}.json").unlink(missing_ok=True)
-        shutil.rmtree(self._private / f"{name}.uses", ignore_errors=True)
+        shutil.rmtree(self._uses(name), ignore_errors=True)
 
     def _remove_public(self, stem: str) -> None:
         """The file and what was made of it for platforms."""
@@ -233,10 +244,6 @@ class Collection:
 def _unusable(error: NotMade | OSError) -> StoreError:
     why = error if isinstance(error, NotMade) else error.strerror
     return StoreError(f"The media folder cannot be used ({why}): check its disk and rights.")
-
-
-def _users(uses: Path) -> list[Path]:
-    return list(uses.iterdir()) if uses.is_dir() else []
 
 
 def _age(path: Path, now: datetime) -> timedelta:

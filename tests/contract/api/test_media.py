@@ -279,7 +279,7 @@ async def test_a_picture_is_fetched_once_from_its_address(open_room, elsewhere):
     assert kept(open_room, medium["name"]).exists()
     assert medium["alt"] == "Lũ"
     assert again["id"] == announced["id"]
-    assert len(list(open_room.media.glob("*.jpg"))) == 1
+    assert [use.parent.stem for use in open_room.private.glob("*.uses/*")] == [medium["name"]]
 
 
 async def test_our_own_network_is_not_looked_into(room, elsewhere):
@@ -353,6 +353,11 @@ async def test_a_use_whose_announcement_never_was_is_undone(room):
     hour = time.time() - 3600
     os.utime(use, (hour, hour))
     await room.broker.sweep_media()
+    assert not use.exists()
+    assert kept(room, name).exists()
+    day = time.time() - 25 * 3600
+    os.utime(room.private / f"{name}.json", (day, day))
+    await room.broker.sweep_media()
     assert not kept(room, name).exists()
 
 
@@ -363,6 +368,7 @@ async def test_a_refused_announcement_uses_nothing(room):
     answer = await room.post("/v1/announcements", {**NEWS, "route": "quick", "media": [other], "external_id": "cms-7"})
     assert answer.status == 409
     assert list(room.private.glob(f"{other}.uses/*")) == []
+    assert await room.announce(media=[other])
 
 
 # the command line
