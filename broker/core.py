@@ -33,6 +33,7 @@ from broker.model import (
     Draft,
     Event,
     Post,
+    Status,
     Verb,
 )
 from broker.outcome import Finding
@@ -55,6 +56,8 @@ from broker.rules.standing import Channels
 from broker.store import Broken, Done, Exists, IdempotencyRecord, InboxEntry, Store
 
 Body = Mapping[str, Any] | Submission
+LOOKED_AT_AGAIN = 50
+"""Withdrawn announcements whose files are looked for again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,8 +342,16 @@ class Broker:
             cases = await self.engine.call(self.store.load, [announcement_id])
             return bool(cases) and cases[0].announcement.withdrawn_at is None
 
-        for collection in self._collections.values():
+        for agency, collection in self._collections.items():
             await collection.sweep(known)
+            for case in await self._withdrawn(agency):  # a crash may have come before their files were removed
+                await collection.let_go(case.announcement)
+
+    async def _withdrawn(self, agency: str) -> list[Case]:
+        """The newest of them."""
+        return await self.engine.call(
+            self.store.announcements, agency, status=Status.WITHDRAWN, before=None, limit=LOOKED_AT_AGAIN
+        )
 
     # answers to repeated submissions
 

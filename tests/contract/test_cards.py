@@ -146,3 +146,21 @@ async def test_a_withdrawal_removes_the_card(room):
             return
         await asyncio.sleep(0.02)
     pytest.fail("the card is still there")
+
+
+async def test_a_card_that_a_crash_left_behind_is_removed(room):
+    receipt = await room.broker.announce(AGENCY, {**NEWS, "route": "pictures"})
+    async for _ in room.broker.follow(AGENCY, receipt.report.id):
+        if cards := list(room.media.glob("*.jpg")):
+            break
+    else:
+        cards = []
+    [card] = cards
+    await room.broker.withdraw(AGENCY, receipt.report.id)
+    for _ in range(1000):
+        if not card.exists():
+            break
+        await asyncio.sleep(0.02)
+    card.write_bytes(b"left behind")
+    await room.broker.sweep_media()
+    assert not card.exists()
