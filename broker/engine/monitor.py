@@ -207,12 +207,12 @@ def _matters(health: ChannelHealth) -> bool:
 
 
 def _worth_storing(before: ChannelHealth, after: ChannelHealth) -> bool:
-    """A breaker's moves and failed posts; passing probes alone are not worth a write."""
-    return (before.breaker, before.post_failures, before.trial_at) != (
-        after.breaker,
-        after.post_failures,
-        after.trial_at,
-    )
+    """What a later run must know to try nothing in vain; passing probes alone are not worth a write."""
+    return _lasting(before) != _lasting(after)
+
+
+def _lasting(health: ChannelHealth) -> tuple[object, ...]:
+    return health.breaker, health.post_failures, health.probe_failing, health.trial_at
 
 
 def _shape(seen: View, key: str) -> tuple[object, ...] | None:
