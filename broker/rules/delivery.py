@@ -181,7 +181,8 @@ def ended(delivery: Delivery, state: State, reason: Reason, policy: Policy, now:
     if may_be_out(delivery, policy):
         return _to(delivery, S.UNCONFIRMED, Reason("unconfirmed_nothing"), Cause.UNCLEAR)
     if delivery.first_sent_at and step_class(delivery, policy.profile) is StepClass.HANDLE:
-        return _to(delivery, S.CHECKING, Reason("may_run_late"), Cause.UNCLEAR, next_at=now + policy.profile.first_look)
+        wait = min(max(_settled_at(delivery, policy, now) - now, policy.profile.first_look), LONGEST_BACKOFF)
+        return _to(delivery, S.CHECKING, Reason("may_run_late"), Cause.UNCLEAR, next_at=now + wait)
     return _to(delivery, state, reason, delivery.cause)
 
 
@@ -444,6 +445,9 @@ def _looked_back(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -
             return _to(d, S.REMOVED, Reason("removed"), Cause.ACCOUNT)
         case Hidden(detail):
             return _to(d, S.REMOVED, Reason("hidden", {"detail": detail}), Cause.ACCOUNT)
+        case NotSeen() if counts_copies(d) and not d.extra:
+            told = replace(_looked_in_vain(d, policy, now), asks=d.asks + 1, seen=None)  # so the next look is by its id
+            return replace(told, next_at=now + policy.profile.first_look)
         case NotSeen():
             return _looked_in_vain(replace(d, asks=d.asks + 1), policy, now)
         case _ if d.asks >= LOOKS:

@@ -257,6 +257,9 @@ def test_an_attempt_by_handle_that_may_still_run_is_looked_for_before_its_delive
     assert (early.state, late.state, states) == (S.DUE, S.DUE, [S.CHECKING, S.SKIPPED])
 
 
+NOT_SEEN = NotSeen(LONG_AGO, neighbour=False)
+
+
 def test_after_a_repeat_nobody_claims_that_nothing_is_there():
     """Both requests may run later than any list was asked: a person must look."""
     repeated = delivery(S.CHECKING, first_sent_at=at(1), uncertain_at=at(1), repeats=1)
@@ -266,7 +269,16 @@ def test_after_a_repeat_nobody_claims_that_nothing_is_there():
     assert (after.state, after.reason.key, after.reason.args) == (S.UNCONFIRMED, "uncounted", {"times": 2})
 
 
-@pytest.mark.parametrize("outcome", [NotSeen(LONG_AGO, neighbour=False), REFUSED])
+def test_a_count_that_shows_no_copy_asks_for_the_known_one_by_its_id():
+    """The platform may have taken it away since: no list would ever prove that."""
+    counted = settle(
+        delivery(S.LIVE, repeats=1, seen=Seen.ACCOUNT, live_at=at(0)), Verb.FIND, NOT_SEEN, policy(), at(61)
+    )
+    assert (counted.state, counts_copies(counted), counted.next_at) == (S.LIVE, False, at(66))
+    assert settle(counted, Verb.FIND, Absent(), policy(), at(66)).state is S.REMOVED
+
+
+@pytest.mark.parametrize("outcome", [NOT_SEEN, REFUSED])
 def test_copies_that_could_not_be_counted_after_a_repeat_are_reported(outcome: Finding):
     d = settle(delivery(S.SENDING, repeats=1), Verb.PUBLISH, Live("p9"), policy(abilities=FINDS_ONLY), NOW)
     while d.next_at is not None:
