@@ -270,7 +270,7 @@ class _Walk:
     def why_not_sent(self, d: Delivery) -> Reason | None:
         """Stand-ins and reserve go only while they are needed; a `post_to` channel that failed may owe no late copy."""
         if d.role is Role.POST_TO:
-            if self.route.late_copies is not None or not self.trouble(d):
+            if self.route.late_copies is not None or not self.holds or not self.trouble(d):
                 return None
             carriers = [self.carrier(d.channel, beside=d.channel)]
         elif not self.holds:

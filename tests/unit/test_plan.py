@@ -449,6 +449,12 @@ def test_rule_4_never_means_that_a_failed_channel_owes_nothing_once_somebody_car
     assert states(planned(case, 5))["youtube"] is S.DUE, "it has not failed, it only waits for its turn"
 
 
+def test_rule_4_never_lets_nobody_go_whom_the_goal_needs():
+    case = having(accepted(route(late_copies=None, stand_ins={"zalo": ("tiktok",)})), facebook=S.LIVE, tiktok=S.LIVE)
+    failing = having(case, zalo={"tries": 2, "cause": Cause.OUTAGE})
+    assert states(planned(failing, 5))["zalo"] is S.DUE, "no other channel is domestic"
+
+
 def test_rule_4_a_stand_in_that_is_not_sent_yet_is_let_go_when_another_carries_it():
     """Its own channel was down; when that comes back, nobody needs a second stand-in any more."""
     case = having(accepted(route(stand_ins={"youtube": ("threads", "tiktok")})), youtube=S.FAILED, zalo=S.LIVE)
