@@ -179,7 +179,7 @@ class Writer:
         except (Overloaded, StoreError) as error:
             if self.failed.is_set() and lane is Lane.OUTCOMES:
                 self._on_unrecorded([operation])
-            future.set_exception(error)
+            _fail(future, error)
         return future
 
     async def write(self, operation: Operation, lane: Lane) -> Result:
@@ -320,7 +320,11 @@ def _settle(answers: Iterable[tuple[Ticket, Result | StoreError]]) -> None:
         if ticket.future.done():
             continue
         if isinstance(answer, StoreError):
-            ticket.future.set_exception(answer)
-            ticket.future.exception()  # a failing store is announced by `failed`, not once more per forgotten future
+            _fail(ticket.future, answer)
         else:
             ticket.future.set_result(answer)
+
+
+def _fail(future: asyncio.Future[Result], error: Exception) -> None:
+    future.set_exception(error)
+    future.exception()  # a failing store is announced by `failed`, not once more per forgotten future
