@@ -140,9 +140,10 @@ class Judge:
     # nothing twice
 
     def duplicates(self) -> Iterator[Finding]:
-        """One copy; on a list one, or a second that is reported; nobody to ask: never repeated on our own."""
-        for (channel, announcement_id), copies in self._copies.items():
+        """One copy that was public; on a list one, or a second that is reported; nobody to ask: never repeated."""
+        for (channel, announcement_id), made in self._copies.items():
             spec, case = self._specs[channel], self._o.cases.get(announcement_id)
+            copies = [copy for copy in made if copy.public_at]
             if len(copies) < 2 or case is None:
                 continue
             most = 1

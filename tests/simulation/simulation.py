@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import defaultdict
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -108,6 +109,7 @@ class Simulation:
         self._actors: list[asyncio.Task[None]] = []
         self._bugs: list[str] = []
         self._pauses: list[Pause] = []
+        self._desks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._cases: dict[str, Case] = {}
         self._reports: dict[str, AnnouncementReport] = {}
         self.stuck: str | None = None
@@ -375,14 +377,16 @@ class Simulation:
     # the desk
 
     async def _paused(self, channel: str, spell: Spell) -> None:
+        """One after the other: a late word to go on would end the next pause."""
         await self._until(spell.since)
-        await self._insists(lambda broker: broker.pause(AGENCY, channel, reason="sửa trang"))
-        paused_at = self._loop.time()
-        self._trace.add("desk", "is told", f"{channel} paused")
-        await self._until(max(spell.until, paused_at))
-        self._pauses.append(Pause(channel, paused_at, self._loop.time()))
-        self._trace.add("desk", "asks", f"{channel} to go on")
-        await self._insists(lambda broker: broker.resume(AGENCY, channel))
+        async with self._desks[channel]:
+            await self._insists(lambda broker: broker.pause(AGENCY, channel, reason="sửa trang"))
+            paused_at = self._loop.time()
+            self._trace.add("desk", "is told", f"{channel} paused")
+            await self._until(max(spell.until, paused_at))
+            self._pauses.append(Pause(channel, paused_at, self._loop.time()))
+            self._trace.add("desk", "asks", f"{channel} to go on")
+            await self._insists(lambda broker: broker.resume(AGENCY, channel))
 
     async def _insists(self, work: Callable[[Broker], Coroutine[Any, Any, T]]) -> T:
         """Asks again until there is an answer."""

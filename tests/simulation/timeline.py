@@ -26,6 +26,7 @@ BACK_AFTER_S = {
     T.EMPTY_LISTS: 17 * 60.0,
 }
 """How long after a spell a channel may still be held for broken, by its probes' and trials' times; else 4 minutes."""
+LAST_TRIAL_S = 62 * 60.0
 JUDGES_CONTENT = frozenset({T.REJECTS, T.SILENT_DROP, T.REMOVES})
 """Troubles after which a copy is rightly missing."""
 
@@ -199,7 +200,9 @@ class Timeline:
         return back + 120 < until and self.was_up(back, until) and not self._path_suspected(spec, back - 240, until)
 
     def _back_after(self, spell: Spell) -> float:
-        return BACK_AFTER_S.get(spell.trouble, 240.0)
+        """Three trials that failed, and the next is an hour away."""
+        after_s = BACK_AFTER_S.get(spell.trouble, 240.0)
+        return LAST_TRIAL_S if after_s > 240 and spell.until - spell.since > 120 else after_s
 
     def may_be_unconfirmed(self, spec: ChannelSpec, d: Delivery) -> bool:
         """Nobody could have told: the platform cannot be asked, forgot our key, or never finished."""
