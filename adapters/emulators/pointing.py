@@ -68,7 +68,8 @@ def _tiktok(emulator: Any) -> dict[str, str]:
     app = {"client_key": emulator.client_key, "client_secret": emulator.client_secret}
     where = {"oauth_url": oauth_url, "redirect_url": oauth_url + LANDED}
     unused = next((token for token, is_used in emulator.refresh_tokens.items() if not is_used), "none-left")
-    return {**_address(emulator), **app, **where, "refresh_token": unused}
+    mode = "direct" if emulator.audited else "inbox"  # nobody is there to tap a draft
+    return {**_address(emulator), **app, **where, "refresh_token": unused, "mode": mode}
 
 
 def _webhook(emulator: Any) -> dict[str, str]:

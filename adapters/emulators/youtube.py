@@ -77,7 +77,7 @@ class YouTubeEmulator(HttpEmulator):
         access_token: str = "youtube-access",  # noqa: S107 - the emulator's own
         refresh_token: str = "youtube-refresh",  # noqa: S107 - the emulator's own
         audited: bool = True,
-        processed_after: float = 20.0,
+        processed_after: float = 10.0,
         inserts: int = 100,
         units: int = 10_000,
         **common: Unpack[Common],

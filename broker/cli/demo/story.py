@@ -67,8 +67,8 @@ SHORTER: Mapping[str, str] = {
 }
 """Times of every channel, so that the story takes half a minute; the file itself is what users copy."""
 STAND_IN_AFTER = "2s"
-OWN: Mapping[str, Mapping[str, str]] = {"tiktok": {"mode": "direct", "rate_per_s": "2"}}
-"""Settings of single channels: nobody is there to tap a draft, and a morning's news comes in half a minute."""
+OWN: Mapping[str, Mapping[str, str]] = {"tiktok": {"rate_per_s": "2"}}
+"""Settings of single channels: a morning's news comes in half a minute."""
 
 EMULATORS: Mapping[str, Mapping[str, Any]] = {
     **{name: {"lag": [0.3, 1.2]} for name in (*STRICKEN, "zalo")},

@@ -16,7 +16,7 @@ from broker.cli.exits import Exit
 from tests.contract.cli.conftest import EXAMPLE, Loa, Said, Server
 
 NEWS = ("--headline", "Bão số 9 đổi hướng", "--body", "Tâm bão cách bờ 120 km.", "--route", "breaking", "--urgent")
-ROUTE = {"site", "facebook", "zalo", "telegram", "threads", "partner", "people"}
+ROUTE = {"site", "facebook", "instagram", "threads", "zalo", "tiktok", "youtube", "telegram", "partner", "people"}
 
 
 @pytest.fixture
@@ -140,8 +140,9 @@ def test_check_says_what_the_example_does_and_where_it_is_weak(loa: Loa):
     said = loa("check", "--config", str(EXAMPLE))
     assert said.code == 0
     words = " ".join(said.out.split())
-    assert "Every announcement goes to our site, Facebook, Zalo and Telegram at once." in words
-    assert "When Facebook fails, is known to be down or is not live after 15 s: Threads, then partner." in words
+    platforms = "Facebook, Instagram, Threads, Zalo, TikTok, YouTube and Telegram"
+    assert f"Every announcement goes to our site, {platforms} at once." in words
+    assert "When Facebook fails, is known to be down or is not live after 15 s: partner." in words
     assert "2 outside operators, 1 of them domestic, within 60 s" in words
     assert "Single point of failure: when the domestic path is cut (zalo, partner and people)" in words
     assert "channels.facebook.app_secret is still the example's" in words
