@@ -7,6 +7,8 @@ STAMP := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PIP_TOOLS := pip-tools==7.6.2
 ARGS ?=
+# Tests of one file share what they start, so a file stays with one worker.
+SPREAD := -n auto --dist loadfile --no-loadscope-reorder
 # Loa's own modules are compiled once, also where images forbid it: every command starts in a third of the time.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -37,14 +39,14 @@ demo: $(STAMP)  ## Replay the outage of 5 March 2024 on emulated platforms (abou
 	@$(BIN)/loa demo $(ARGS)
 
 test: $(STAMP)  ## Run the test suite, under 3 minutes (ARGS="-k word" selects)
-	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest $(SPREAD) $(ARGS)
 
 check: $(STAMP)  ## What every commit must pass: format, lint, types, import order, quick tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/python -m pytest -q tests/unit
+	$(BIN)/python -m pytest -q $(SPREAD) tests/unit
 
 format: $(STAMP)  ## Format the code and apply the linter's safe repairs
 	$(BIN)/ruff format .
