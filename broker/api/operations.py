@@ -99,7 +99,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         answers=(
             Answer(status=201, model=MediaReport, says="Kept: name it in `media` of an announcement within a day."),
         ),
-        problems=("bad_request", "too_slow", "invalid_input", "store_unavailable"),
+        problems=("bad_request", "too_slow", "invalid_input", "store_unavailable", "store_full"),
     ),
     Operation(
         method="GET",

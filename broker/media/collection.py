@@ -22,7 +22,7 @@ from typing import Any
 
 from broker.clock import Clock
 from broker.contract import MediaFile, MediaNeeds
-from broker.errors import FieldProblem, InvalidInput, StoreError
+from broker.errors import FieldProblem, InvalidInput, StoreError, StoreFull
 from broker.look import Look
 from broker.media.fetching import NotFetched, fetched
 from broker.media.kinds import HEAD, Unfit, kind_of, kind_of_head
@@ -106,10 +106,15 @@ class Collection:
                 head = head if len(head) >= HEAD else head + chunk[:HEAD]
                 limit = limit or (self._limit(kind_of_head(head)) if len(head) >= HEAD else 0)
                 size += len(chunk)
+                self._leave_room()
                 if limit and size > limit:
                     raise Unfit(f"is larger than {limit:,} bytes: make it smaller")
                 await asyncio.to_thread(file.write, chunk)
         return path
+
+    def _leave_room(self) -> None:
+        if shutil.disk_usage(self._private).free < self._rules.keep_free_bytes:
+            raise StoreFull("The disk is nearly full: free some space. Announcements without pictures are taken in.")
 
     def _limit(self, kind: MediaKind) -> int:
         return self._rules.video_bytes if kind is MediaKind.VIDEO else self._rules.image_bytes

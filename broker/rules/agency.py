@@ -59,6 +59,8 @@ class MediaRules:
     image_bytes: int = 20_000_000
     image_pixels: int = 50_000_000
     video_bytes: int = 500_000_000
+    keep_free_bytes: int = 500_000_000
+    """Room on the disk that pictures and videos never take: announcements need it."""
     fetch_within: timedelta = timedelta(seconds=20)
     allow_private: bool = False
 

@@ -187,6 +187,8 @@ class MediaSection(Section):
     image_pixels: Annotated[int, Field(ge=1_000_000, le=100_000_000)] = 50_000_000
     video_bytes: Annotated[int, Field(ge=1_000_000, le=2_000_000_000)] = 500_000_000
     """Largest video that is taken in."""
+    keep_free_bytes: Annotated[int, Field(ge=0)] = 500_000_000
+    """Room on the disk that pictures and videos never take: announcements need it."""
     fetch_within: Some = timedelta(seconds=20)
     """How long a picture or video that an announcement names by its address may take to arrive."""
     allow_private: bool = False

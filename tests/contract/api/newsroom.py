@@ -66,20 +66,22 @@ url = "https://tin.example/media"
 image_bytes = 200_000
 fetch_within = "3s"
 allow_private = {allow_private}
+keep_free_bytes = {keep_free}
 """
 COMMON = 'probe_every = "1h", rate_per_s = 1000'
 APP = 'app_id = "7001", app_secret = "app-secret", oauth_url = "{facebook}", redirect_url = "{facebook}/landed"'
 HOOK = f'adapter = "webhook", secret = "{HOOK_SECRET}", allow_private = true, {COMMON}'
 
 
-def configuration(folder: Path, hooks: str, facebook: str, *, allow_private: bool = False) -> str:
+def configuration(folder: Path, hooks: str, facebook: str, *, allow_private: bool = False, keep_free: int = 0) -> str:
     parts = [f'[store]\nurl = "sqlite:///{folder}/loa.db"\n']
     for key, (name, prefix) in AGENCIES.items():
         keys = ", ".join([*(_key(s, KEYS[key, s], [s]) for s in SCOPES), _key("full", FULL[key], SCOPES)])
         app = APP.format(facebook=facebook)
         rest = {"hook": HOOK, "common": COMMON, "token": PAGE_TOKEN, "hooks": hooks, "facebook": facebook, "app": app}
         parts.append(AGENCY.format(key=key, name=name, prefix=prefix, keys=keys, **rest))
-        parts.append(MEDIA.format(key=key, folder=folder / key, allow_private=str(allow_private).lower()))
+        media = {"allow_private": str(allow_private).lower(), "keep_free": keep_free}
+        parts.append(MEDIA.format(key=key, folder=folder / key, **media))
     return "".join(parts)
 
 
@@ -211,14 +213,12 @@ class Newsroom:
 
 
 @asynccontextmanager
-async def newsroom(
-    folder: Path, options: Options | None = None, *, allow_private: bool = False
-) -> AsyncIterator[Newsroom]:
+async def newsroom(folder: Path, options: Options | None = None, **media: Any) -> AsyncIterator[Newsroom]:
     """Opens everything on the store in `folder`, which may be one that was used before."""
     async with (
         WebhookEmulator(secrets=[HOOK_SECRET], lag=(0, 0)) as hook,
         FacebookEmulator(token=PAGE_TOKEN, lag=(0, 0)) as facebook,
-        serving(folder, hook, facebook, options, allow_private=allow_private) as room,
+        serving(folder, hook, facebook, options, **media) as room,
     ):
         yield room
 
@@ -229,12 +229,11 @@ async def serving(
     hook: WebhookEmulator,
     facebook: FacebookEmulator,
     options: Options | None = None,
-    *,
-    allow_private: bool = False,
+    **media: Any,
 ) -> AsyncIterator[Newsroom]:
     """Broker and server on platforms that are there already."""
     config = folder / "loa.toml"
-    said = configuration(folder, hook.base_url, facebook.base_url, allow_private=allow_private)
+    said = configuration(folder, hook.base_url, facebook.base_url, **media)
     config.write_text(said, encoding="utf-8")
     clock = Clock()
     async with open_broker(load(config, {}, load_adapters())) as broker:

@@ -227,6 +227,14 @@ async def test_a_file_that_is_too_large_is_not_even_read_to_its_end(room):
     assert not list(room.private.glob("*"))
 
 
+async def test_announcements_keep_room_on_the_disk(tmp_path):
+    async with newsroom(tmp_path, keep_free=1 << 60) as room:
+        answer = await upload(room, picture())
+        assert (answer.status, answer.code) == (507, "store_full")
+        assert not list(room.private.glob("*"))
+        await room.announce()
+
+
 async def test_a_form_is_refused_with_what_to_do(room):
     answer = await upload(room, picture(), headers={"Content-Type": "multipart/form-data; boundary=x"})
     assert answer.status == 422
