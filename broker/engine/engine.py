@@ -354,14 +354,15 @@ class Engine:
             await self.clock.sleep(0)
 
     def _health_changed(self, keys: set[str]) -> None:
-        cut_off = self.monitor.view.own_network_since is not None
+        down, cut_off = self.monitor.view.down, self.monitor.view.own_network_since is not None
         for key in keys:
             pacer = self.dispatcher.pacers[key]
             pacer.held = cut_off and StepClass.NOTHING in (
                 s.after_uncertain for s in self.stations[key].channel.profile.steps
             )
-            pacer.health_changed(self.monitor.view.down.get(key))
-        self.dispatcher.replan(keys, back=keys - self.monitor.view.down.keys())
+            pacer.health_changed(down.get(key))
+        answering = {key for key in keys if key not in down or down[key].half_open}
+        self.dispatcher.replan(keys, back=answering)
         self.alerter.look()
 
     def _events(self, case: Case, notes: tuple[Event, ...]) -> None:
