@@ -206,7 +206,7 @@ class Dispatcher:
         return True
 
     def replan(self, keys: Collection[str], back: Collection[str] = ()) -> None:
-        """Looks again at all cases that these channels concern; those that are `back`, if only on trial, are asked again at once."""
+        """Looks again at all cases that these channels concern; what is `back`, if only on trial, is asked at once."""
         for announcement_id, held in self._held.items():
             agency = held.case.announcement.agency
             concerned = [name for name in held.case.deliveries if key_of(agency, name) in keys]
