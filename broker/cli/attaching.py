@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from broker.errors import InvalidInput
+from broker.errors import InvalidInput, RequestError
 
 CHUNK = 1 << 16
 
@@ -40,9 +40,18 @@ def attached(media: list[str] | None, alts: list[str] | None) -> Attached:
 async def uploaded(attached: Attached, upload: Upload) -> list[dict[str, str]]:
     """What the announcement says in `media`, once the files are handed in."""
     return [
-        {"url" if "://" in name else "upload": name if "://" in name else await upload(Path(name), alt), "alt": alt}
+        {"url": name, "alt": alt} if "://" in name else {"upload": await _one(Path(name), alt, upload), "alt": alt}
         for name, alt in attached
     ]
+
+
+async def _one(path: Path, alt: str, upload: Upload) -> str:
+    """Raises with the file's name: there may be several."""
+    try:
+        return await upload(path, alt)
+    except RequestError as error:
+        said = f"--media {path} was not taken in"
+        raise RequestError(f"{said}.", *error.fields, code=error.code, status=error.status) from None
 
 
 async def with_media(said: dict[str, Any], attached: Attached, upload: Upload) -> dict[str, Any]:

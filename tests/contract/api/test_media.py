@@ -19,7 +19,7 @@ from PIL import Image
 
 from broker.cli.attaching import attached, with_media
 from broker.cli.client import Client
-from broker.errors import InvalidInput
+from broker.errors import InvalidInput, RequestError
 from tests.contract.api.newsroom import BAO, FULL, NEWS, TIN, Newsroom, newsroom
 
 GPS = 34853
@@ -392,6 +392,14 @@ async def test_the_command_line_hands_files_in(room, tmp_path):
     [medium] = report["media"]
     assert (medium["alt"], medium["width"], medium["height"]) == ("Bờ kè", 480, 640)
     assert [p["channel"] for p in previews] == ["partner", "portal"]
+
+
+async def test_the_command_line_names_the_file_that_is_refused(room, tmp_path):
+    file = tmp_path / "notes.txt"
+    file.write_text("no picture", encoding="utf-8")
+    async with Client(room.server.url, FULL[TIN]) as client:
+        with pytest.raises(RequestError, match=r"notes\.txt was not taken in"):
+            await with_media(dict(NEWS), attached([str(file)], []), client.upload)
 
 
 @pytest.mark.parametrize(
