@@ -1,4 +1,4 @@
-"""Sorts the tests: what kills processes or runs for minutes is marked by its folder, and left out of `make test`."""
+"""What all tests share; what kills processes or runs for minutes is marked by its folder and left out of `make test`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ settings.register_profile("loa", deadline=None)  # a busy machine is no bug
 settings.load_profile("loa")
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are processors: many a test waits for a time limit."""
     return (os.cpu_count() or 1) + 1
