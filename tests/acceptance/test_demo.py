@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-ENDS_WITHIN = 120
+ENDS_WITHIN = 240
 OUTAGE_ANNOUNCEMENTS = 5
 OF_META = 3
 """Channels of the route that the outage takes: facebook, instagram, threads."""
