@@ -1,4 +1,4 @@
-"""What all tests share; what kills processes or runs for minutes is marked by its folder and left out of `make test`."""
+"""What all tests share; what kills processes or runs for minutes is marked by its folder, left out of `make test`."""
 
 from __future__ import annotations
 
