@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from adapters.emulators.faults import Kind
 from adapters.emulators.instagram import InstagramEmulator
 from adapters.emulators.site import SiteEmulator
 from adapters.emulators.youtube import YouTubeEmulator
 from broker.core import Broker
 from broker.model import State
+from broker.rules.health import Breaker, Scope
 from broker.settings import load, load_adapters
 from broker.wiring import open_broker
 
@@ -164,3 +166,22 @@ async def test_a_card_that_a_crash_left_behind_is_removed(room):
     card.write_bytes(b"left behind")
     await room.broker.sweep_media()
     assert not card.exists()
+
+
+async def test_our_media_host_is_blamed_and_no_platform(room):
+    """Twice it could not be fetched from: what shows nothing without it waits, and the desk hears what failed."""
+    await room.site.fail(Kind.REFUSED)
+    receipt = await room.broker.announce(AGENCY, {**NEWS, "route": "pictures", "urgency": "urgent"})
+    view = room.broker.engine.monitor
+    async for _ in room.broker.follow(AGENCY, receipt.report.id):
+        if "agency/instagram" in view.view.down:
+            break
+    down = view.view.down["agency/instagram"]
+    assert (down.scope, down.what) == (Scope.MEDIA, "media_host")
+    assert view.health("agency/instagram").breaker is Breaker.CLOSED
+    report = await room.broker.get(AGENCY, receipt.report.id)
+    instagram = next(d for d in report.deliveries if d.channel == "instagram")
+    assert instagram.state is State.DUE
+    assert instagram.reason is not None
+    assert "media host" in instagram.reason["en"]
+    assert room.instagram.log.posts == []
