@@ -14,6 +14,7 @@ from string import Formatter
 
 from broker.model import Reason, Status
 from broker.rules.catalogue import NAMES, SENTENCES
+from broker.values import replace
 
 LANGUAGES = ("en", "vi")
 Sentence = dict[str, str]
@@ -56,30 +57,20 @@ class Outlook:
     """When a scheduled announcement goes out."""
     because: str | None = None
     """Why it was withdrawn."""
-    operators: Mapping[str, str] = field(default_factory=dict)
+    operators: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Operator by channel, to name who refused."""
 
 
 def summary(outlook: Outlook, zone: tzinfo) -> Sentence:
     """The announcement in one or a few sentences, the most important first."""
-    if not (outlook.down or outlook.owed or outlook.failed):
-        o = outlook
-        return dict(_untroubled(o.status, o.live, o.on_its_way, o.unconfirmed, o.at, o.because, zone))
-    return _summary(outlook, zone)
+    owed = tuple((channel, until.replace(second=0, microsecond=0)) for channel, until in outlook.owed)
+    outlook = replace(outlook, owed=owed)
+    return _summary(outlook, zone) if outlook.failed else dict(_remembered(outlook, zone))
 
 
 @lru_cache(maxsize=256)
-def _untroubled(
-    status: Status,
-    live: tuple[str, ...],
-    on_its_way: tuple[str, ...],
-    unconfirmed: tuple[str, ...],
-    at: datetime | None,
-    because: str | None,
-    zone: tzinfo,
-) -> Sentence:
-    """Most days most announcements have the same to say."""
-    outlook = Outlook(status=status, live=live, on_its_way=on_its_way, unconfirmed=unconfirmed, at=at, because=because)
+def _remembered(outlook: Outlook, zone: tzinfo) -> Sentence:
+    """Announcements of one hour mostly have the same to say."""
     return _summary(outlook, zone)
 
 
@@ -114,7 +105,7 @@ def _owed(owed: tuple[tuple[str, datetime], ...]) -> Iterable[Reason]:
     """Channels with the same end in one sentence."""
     by_end: dict[datetime, list[str]] = {}
     for channel, until in owed:
-        by_end.setdefault(until.replace(second=0, microsecond=0), []).append(channel)
+        by_end.setdefault(until, []).append(channel)
     for until, channels in by_end.items():
         yield Reason("owed_one" if len(channels) == 1 else "owed_many", {"channels": channels, "until": until})
 
