@@ -33,7 +33,7 @@ class MediaShelf:
             return Unavailable(Fault.MEDIA, NO_ADDRESS)
         try:
             if medium.card:
-                await self._once(medium.name, lambda: self._card(medium))
+                await self._once(medium.name, lambda: self._made(medium))
             return await self._fitting(medium, needs)
         except FileNotFoundError:
             return Rejected(MEDIA_GONE, f"the file {medium.name} is no longer in the media folder")
@@ -73,15 +73,22 @@ class MediaShelf:
             alt=medium.alt,
         )
 
+    async def _made(self, medium: Medium) -> None:
+        """A card. The words are not to blame when it cannot be made: it is tried again."""
+        try:
+            await self._card(medium)
+        except Unfit as error:
+            raise NotMade(str(error)) from error
+
     async def _card(self, medium: Medium) -> None:
         assert medium.card
         path = self.folder / medium.name
-        await asyncio.to_thread(self.folder.mkdir, exist_ok=True)
+        await asyncio.to_thread(self.folder.mkdir, parents=True, exist_ok=True)
         if medium.kind is MediaKind.IMAGE:
             await self._studio.card(medium.card, self._look, path)
             return
         picture = replace(medium, name=f"{path.stem}.jpg", kind=MediaKind.IMAGE)
-        await self._once(picture.name, lambda: self._card(picture))
+        await self._once(picture.name, lambda: self._made(picture))
         await self._studio.card_film(self.folder / picture.name, path)
 
     async def _once(self, name: str, make: Callable[[], Awaitable[object]]) -> None:
@@ -91,8 +98,14 @@ class MediaShelf:
                 return
             if name not in self._making:
                 self._making[name] = asyncio.ensure_future(_awaited(make))
-                self._making[name].add_done_callback(lambda _: self._making.pop(name, None))
+                self._making[name].add_done_callback(lambda task: self._done(name, task))
         await asyncio.shield(self._making[name])
+
+    def _done(self, name: str, task: asyncio.Task[object]) -> None:
+        """Whoever waited has heard of it; perhaps nobody waits any more."""
+        del self._making[name]
+        if not task.cancelled():
+            task.exception()
 
 
 async def _awaited(make: Callable[[], Awaitable[object]]) -> object:

@@ -120,6 +120,11 @@ async def test_a_large_picture_is_compressed_to_what_is_allowed(host):
     assert file.size_bytes < picture.size_bytes == (host.shelf.folder / picture.name).stat().st_size
 
 
+async def test_a_card_makes_its_folder(tmp_path):
+    shelf = MediaShelf(tmp_path / "public" / "media", "http://x", Studio())
+    assert isinstance(await shelf.ready(card(), BY_URL), MediaFile)
+
+
 async def test_another_format_is_converted(host):
     file = await host.shelf.ready(host.picture(mime="image/png"), BY_URL)
     assert file.mime == "image/jpeg"
