@@ -16,6 +16,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -154,10 +155,11 @@ class Collection:
         return medium if (self._folder / name).exists() else None
 
     async def show(self, card: Medium) -> None:
-        """Makes a card that somebody wants to see before it is used; like an upload it goes after a day."""
-        await asyncio.to_thread(self._prepare)
-        if isinstance(await self.shelf.ready(card, MediaNeeds()), MediaFile):
-            await asyncio.to_thread(self._write, replace(card, card=None))
+        """Makes a card that somebody wants to see before it is used, if it can; like an upload it goes after a day."""
+        with suppress(OSError):
+            await asyncio.to_thread(self._prepare)
+            if isinstance(await self.shelf.ready(card, MediaNeeds()), MediaFile):
+                await asyncio.to_thread(self._write, replace(card, card=None))
 
     # in use
 
