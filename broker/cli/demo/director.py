@@ -33,6 +33,7 @@ from broker.errors import LoaError
 
 SETTLES_WITHIN = 90.0
 """Seconds after the last phase until everything that is owed must be made: a busy machine is slow to make videos."""
+CALM_LASTS_AT_MOST = 30.0
 SECOND_LOOK = 1.0
 """A copy too many may come late: a right verdict is counted once more after this."""
 ACCEPTED_WITHIN = 30.0
@@ -78,6 +79,14 @@ class Director:
             await self._until(begun + at)
             await self._send(client)
         await self._until(begun + phase.lasts)
+        if phase is CALM:
+            await self._calm()
+
+    async def _calm(self) -> None:
+        """Until Meta's readers have the morning's news: more than five late copies on a channel are not made."""
+        until, rows = self.elapsed + CALM_LASTS_AT_MOST, self._scene.rows
+        while self.elapsed < until and any(row.states.get(name) != "live" for row in rows for name in STRICKEN):
+            await self._clock.sleep(LOOK_EVERY)
 
     async def _until(self, elapsed: float) -> None:
         await self._clock.sleep(elapsed - self.elapsed)
