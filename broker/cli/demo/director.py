@@ -135,9 +135,9 @@ class Director:
                 await self._stage.emulators.fail(name, **fault)
 
     async def _heal_meta(self) -> None:
+        self._healed_at = self._clock.now()
         for name in STRICKEN:
             await self._stage.emulators.heal(name)
-        self._healed_at = self._clock.now()
 
     async def _sabotaged(self, how: str) -> None:
         for name, fault in SABOTAGE[how]:
