@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from broker.contract import Path
 from broker.model import Case, Delivery, Reason
+from broker.rules.delivery import REPEATS
 from tests.simulation.platforms import NOBODY_ANSWERS, Copy, Spell, Trouble
 from tests.simulation.simulation import Outcome
 from tests.simulation.virtual import START
@@ -205,9 +206,12 @@ class Timeline:
         return LAST_TRIAL_S if after_s > 240 and spell.until - spell.since > 120 else after_s
 
     def may_be_unconfirmed(self, spec: ChannelSpec, d: Delivery) -> bool:
-        """Nobody could have told: the platform cannot be asked, forgot our key, or never finished."""
+        """Nobody could have told: it cannot be asked, forgot our key, never finished, or left all repeats open."""
         if spec.kind is Kind.NOTHING or any(s.trouble is T.NEVER_FINISHES for s in spec.spells):
             return True
+        if spec.kind in (Kind.LIST, Kind.PREPARED_LIST):
+            sent = (left for left in self._o.platforms[spec.name].left if left.announcement_id == d.announcement_id)
+            return len({left.attempt for left in sent if left.is_visible}) > REPEATS
         if spec.kind is Kind.MODERATED:  # it was to be public while nobody could ask
             long = spec.profile.pending_for.total_seconds() / 2
             return any(s.trouble in NOBODY_ANSWERS and s.until - s.since > long for s in spec.spells)
