@@ -126,6 +126,8 @@ class AdapterSuite:
     no_limit: ClassVar[str | None] = None
     """Why no text is too long for this platform."""
     tls_fault: ClassVar[Fault] = Fault.TLS
+    shortest_wait: ClassVar[float] = 120
+    """Seconds that a publish waits when the platform asks for 120; less only where it has no way to ask."""
     secrets: ClassVar[tuple[str, ...]] = ("token", "app_secret", "secret", "password")
 
     @classmethod
@@ -288,6 +290,14 @@ class AdapterSuite:
         await bench.emulator.heal()
         assert isinstance(await copy.publish_to_the_end(bench.new_adapter()), self.done)
         assert bench.copies() == self.is_public
+
+    async def test_a_limit_is_kept_for_as_long_as_the_platform_says(self, bench):
+        """In its own form: a header in seconds, a field in minutes, or its documents where the answer names no time."""
+        await bench.emulator.fail(Kind.THROTTLED, step=self.first_step(), after=120)
+        outcome = await bench.copy().publish(bench.adapter)
+        assert isinstance(outcome, Throttled)
+        assert outcome.retry_after >= timedelta(seconds=self.shortest_wait)
+        assert not bench.log.taken
 
     async def test_nothing_leaves_through_a_closed_gate(self, bench):
         with pytest.raises(GateClosed):

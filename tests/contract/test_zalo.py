@@ -49,6 +49,8 @@ class TestZalo(Lists, Deletes, Edits, Rehearses, Confirms):
     emulator = ZaloEmulator
     settings: ClassVar = {**SETTINGS, "article_url": "https://zalo.example/{id}"}
     steps: ClassVar = {"create": "create"}
+    shortest_wait = 60
+    """Zalo names no time; its limit counts by the minute."""
     options: ClassVar = {"ready_after": 0, "require_proof": True}
     secrets: ClassVar = ("app_secret", "access_token", "refresh_token")
     exempt: ClassVar = {Kind.SUSPENDED: "no page and no client tells what Zalo says then"}
