@@ -15,12 +15,15 @@ from typing import Any
 from adapters._http import Answer
 from adapters._youtube import GONE, Refusal, YouTubeApi
 from broker.contract import Gate, MediaFile
-from broker.outcome import Fault, Unavailable, Uncertain
+from broker.outcome import Fault, Rejected, Unavailable, Uncertain
 
 PIECE = 4 * 256 * 1024
 """YouTube wants multiples of 256 KiB. So many bytes leave within one call of 15 s even at 0.6 Mbit/s."""
 
 _UNREADABLE = Refusal(Uncertain(Fault.SERVER, "an answer to an upload that nobody can read"))
+_CHANGED = Refusal(
+    Rejected("media_changed", "the video in the media folder is no longer the one of which a part was uploaded")
+)
 _RANGE = re.compile(r"bytes=0-(\d+)")
 
 Progress = int | dict[str, Any] | Refusal
@@ -59,11 +62,14 @@ class Uploads:
 
     async def send(self, handle: str, file: MediaFile, start: int, gate: Gate) -> Progress:
         """The next piece; only the last one can make a video."""
+        size, _, address = handle.partition(" ")
+        if file.size_bytes != int(size):
+            return _CHANGED
         try:
             piece = await asyncio.to_thread(_piece, file.path, start)
         except OSError:
             return Refusal(Unavailable(Fault.MEDIA, "the video in the media folder cannot be read"))
-        end, (size, _, address) = start + len(piece), handle.partition(" ")
+        end = start + len(piece)
         headers = {"Content-Range": f"bytes {start}-{end - 1}/{size}"}
         answer = await self._api.call("PUT", address, gate=gate, headers=headers, body=piece, content_type="video/mp4")
         progress = _read(answer)

@@ -113,6 +113,17 @@ async def test_a_crash_between_two_pieces_is_taken_up_by_another_process(bench):
     assert isinstance(await copy.publish(bench.new_adapter()), Live)
 
 
+async def test_two_videos_are_never_mixed(bench):
+    copy = bench.long(2.5)
+    await bench.emulator.fail("html_503", step="upload", every=2, times=1)
+    await copy.publish(bench.adapter)
+    bench.long(1.5)
+    outcome = await copy.publish(bench.new_adapter())
+    assert isinstance(outcome, Rejected)
+    assert outcome.code == "media_changed"
+    assert not bench.log.taken
+
+
 async def test_a_long_upload_is_a_row_of_attempts(bench):
     """None lasts much longer than one call may, for the lease must outlast it."""
     copy, adapter = bench.long(2.5), bench.new_adapter()
