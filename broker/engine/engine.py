@@ -204,12 +204,9 @@ class Engine:
         await self.pauses.release(agency, [key for key, s in self.stations.items() if s.agency == agency])
 
     async def _give_up_older(self, agency: str, backup_at: datetime) -> None:
-        owned = sorted(await self.call(self.store.owned, self.run_id))
-        for start in range(0, len(owned), CLAIM):
-            for case in await self.call(self.store.load, owned[start : start + CLAIM]):
-                a = case.announcement
-                if a.agency == agency and a.accepted_at <= backup_at and a.closed_at is None:
-                    await self.put_in(InboxEntry(announcement_id=a.id, channel=None, attempt=None, kind=NOT_RESENT))
+        """Those too that nobody has claimed yet: they would be sent when they are."""
+        for each in await self.call(self.store.unfinished, agency, backup_at):
+            await self.put_in(InboxEntry(announcement_id=each, channel=None, attempt=None, kind=NOT_RESENT))
 
     def _pause_changed(self, key: str) -> None:
         if pacer := self.dispatcher.pacers.get(key):

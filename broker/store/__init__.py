@@ -251,6 +251,10 @@ class Store(Protocol):
         """Ids of open announcements this run owns, for the ownership sweep."""
         ...
 
+    def unfinished(self, agency: str, until: datetime) -> list[str]:
+        """Ids of the agency's open announcements accepted up to then, whoever owns them, oldest first."""
+        ...
+
     def woken(self, run_id: str, now: datetime, limit: int) -> list[str]:
         """Ids this run owns with `wake_at` <= now, oldest first (for cases not held in memory)."""
         ...

@@ -170,6 +170,10 @@ class SqliteStore:
     def owned(self, run_id: str) -> set[str]:
         return {each for [each] in self._read("owned", run=run_id)} - self._damaged
 
+    def unfinished(self, agency: str, until: datetime) -> list[str]:
+        found = self._read("unfinished", agency=agency, until=to_micros(until))
+        return [each for [each] in found if each not in self._damaged]
+
     def woken(self, run_id: str, now: datetime, limit: int) -> list[str]:
         found = [
             each for [each] in self._read("woken", run=run_id, now=to_micros(now), limit=limit + len(self._damaged))

@@ -437,6 +437,11 @@ class StoreSuite:
         assert store.woken("r1", NOON, 10) == [identity(3), identity(1)]
         assert store.woken("r1", NOON, 1) == [identity(3)]
 
+    def test_unfinished_tells_of_what_is_open_whoever_owns_it(self, store: Store):
+        store.commit([accept(case(n, owner=owner)) for n, owner in ((1, "r1"), (2, None), (3, "r2"))])
+        store.commit([accept(case(4, closed_at=NOON)), accept(case(5, agency="other"))])
+        assert store.unfinished(AGENCY, NOON + 2 * SECOND) == [identity(1), identity(2)]
+
     # channels
 
     def test_due_gives_the_urgent_first_then_the_oldest(self, store: Store):
