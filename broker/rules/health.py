@@ -513,7 +513,8 @@ def _is_silent(health: ChannelHealth) -> bool:
 
 def _domain_down(domain: tuple[Scope, str], group: list[Member], now: datetime) -> Down | None:
     scope, name = domain
-    failing = [m for m in group if _is_failing(m.health, now) and _speaks(scope, m.health)]
+    bad = (m for m in group if _is_failing(m.health, now) and not _answers(m.health))
+    failing = [m for m in bad if _speaks(scope, m.health)]
     newly = _newly_together(failing)
     if len(newly) < OPENS_AFTER:
         return None
@@ -528,6 +529,11 @@ def _domain_down(domain: tuple[Scope, str], group: list[Member], now: datetime) 
         return None
     cause = Cause.ACCOUNT if scope is Scope.LOGIN and denied else Cause.OUTAGE
     return Down(scope, name, since, cause, tuple(sorted(m.key for m in newly)))
+
+
+def _answers(health: ChannelHealth) -> bool:
+    """Its probe has recovered: it may itself wait for a post to prove it, for ever if none is left, but blames nobody."""
+    return health.breaker is Breaker.HALF_OPEN
 
 
 def _speaks(scope: Scope, health: ChannelHealth) -> bool:

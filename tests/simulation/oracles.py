@@ -264,10 +264,17 @@ class Judge:
             able = [self._specs[n] for n in _channels(plan) if self._times.works_for(self._specs[n], case)]
             if not _reaches(able, plan) or not self._times.could_act(case):
                 continue
-            got = [s for s in self._specs.values() if any(c.public_at for c in self._copies[s.name, errand_id(errand)])]
+            got = [s for s in self._specs.values() if self._carried(s, errand_id(errand))]
             if not _reaches(got, plan):
                 names = [s.name for s in able]
                 yield Finding("goal missed", f"{case.announcement.reference} although {names} worked")
+
+    def _carried(self, spec: ChannelSpec, announcement_id: str) -> bool:
+        """It showed a copy; or dropped it in silence, where nobody can be asked."""
+        silent = spec.kind is Kind.NOTHING and any(
+            i == announcement_id for i, _ in self._o.platforms[spec.name].dropped
+        )
+        return silent or any(c.public_at for c in self._copies[spec.name, announcement_id])
 
     def not_owed(self) -> Iterator[Finding]:
         """A `post_to` channel that came back in time got its copy."""

@@ -175,8 +175,7 @@ class Timeline:
         return not any(accepted - 10 < at < accepted + 3 and i != case.announcement.id for at, _, i in begun)
 
     def _own_network(self, spell: Spell) -> bool:
-        if spell.trouble is not T.REFUSED:
-            return False
+        """Three operators cannot be reached meanwhile: then no channel is blamed, whatever is wrong with it besides."""
         silent = {
             spec.profile.operator
             for spec in self._o.world.channels

@@ -374,6 +374,16 @@ def test_a_domain_is_up_again_when_its_members_are():
     assert view(seen(known.values(), (30, "threads", UP), (31, "facebook", UP)), at(31)) == View()
 
 
+def test_members_that_wait_for_a_post_to_prove_them_hold_nobody_back():
+    """Found by the simulation: nothing was left to be posted there, and a third channel's owed copies never went."""
+    both = ("facebook", "threads")
+    known = seen(EVERYONE, *((at_s, name, HANG) for at_s in (0, 1) for name in both), verb=Verb.PUBLISH)
+    known = seen(known.values(), *((2, name, HANG) for name in both))
+    assert downs(view(known, at(3))) == META_DOWN
+    known = seen(known.values(), *((30, name, UP) for name in both))
+    assert downs(view(known, at(31))) == {name: (Scope.CHANNEL, f"tvd/{name}") for name in both}
+
+
 def test_server_errors_of_two_operators_are_no_matter_of_the_path():
     known = seen(EVERYONE, *((n, name, ERROR_500) for n in (0, 1) for name in ("x", "youtube")))
     assert {scope for scope, _ in downs(view(known, at(1))).values()} == {Scope.CHANNEL}
