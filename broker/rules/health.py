@@ -532,7 +532,7 @@ def _domain_down(domain: tuple[Scope, str], group: list[Member], now: datetime) 
 
 
 def _answers(health: ChannelHealth) -> bool:
-    """Its probe has recovered: it may itself wait for a post to prove it, for ever if none is left, but blames nobody."""
+    """Its probe has recovered: it may wait for a post to prove it, for ever if none is left, but blames nobody."""
     return health.breaker is Breaker.HALF_OPEN
 
 
