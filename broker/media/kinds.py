@@ -56,7 +56,7 @@ def _ends_with(file: BinaryIO, size: int, end: bytes) -> bool:
 
 
 def _check_boxes(file: BinaryIO, size: int) -> None:
-    """Walks the outer boxes of ISO 14496-12: they fill the file, and one is the index."""
+    """Walks the outer boxes of ISO 14496-12: they fill the file; one is the index, one what it lists."""
     at, names = 0, set()
     for _ in range(_BOXES_AT_MOST):
         if at >= size:
@@ -72,5 +72,5 @@ def _check_boxes(file: BinaryIO, size: int) -> None:
         if length < 8 and length != 0:
             raise Unfit("is damaged: export it anew as MP4")
         at = at + length if length else size
-    if at > size or b"moov" not in names:
+    if at > size or not {b"moov", b"mdat"} <= names:
         raise Unfit(_CUT_OFF)

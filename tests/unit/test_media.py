@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from broker.contract import MediaNeeds, Unsuited
@@ -49,6 +49,7 @@ def test_a_whole_video_is_one(tmp_path, data):
 
 
 @given(st.integers(1, len(MP4) - 1))
+@example(end=24 + 208)  # between two boxes
 def test_no_beginning_of_a_video_passes_for_the_whole(tmp_path_factory, end):
     with pytest.raises(Unfit):
         kind_of(written(tmp_path_factory.mktemp("cut"), MP4[:end]))
