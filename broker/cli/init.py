@@ -22,6 +22,8 @@ from broker.rules.agency import Scope
 EXAMPLE = "config.example.toml"
 USUAL = ("site", "facebook", "zalo")
 KEY_NAME = "desk"
+BY_CONSENT = ("facebook", "instagram", "threads", "zalo", "tiktok", "youtube", "telegram")
+"""Channels of the example whose account a person connects."""
 _HEAD = """# Loa's configuration, made by `loa init`. Put your own where it says replace-with or .example;
 # `loa check` names what is left.
 #
@@ -155,7 +157,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _told(to: Path, key: str, chosen: Sequence[str]) -> list[str]:
-    connectable = [one for one in chosen if one in ("facebook", "threads", "zalo", "telegram")]
+    connectable = [one for one in chosen if one in BY_CONSENT]
     lines = [f"{to} is written. The key to everything, shown only now:", "", f"  export LOA_KEY={key}", ""]
     lines += [
         "Next:",
