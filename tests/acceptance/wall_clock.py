@@ -13,6 +13,8 @@ from tests.acceptance.rig import EMULATED, OPTIONS, Rig
 from tests.acceptance.verdict import Verdict
 
 JUMPS_S = (3600, -3600, 0, 300, -300, 0)
+WAIT = 12
+"""So many posts are told to come again in two seconds: something waits whenever the clock jumps."""
 DAYS = (datetime(2028, 2, 29, 23, 59, 58, tzinfo=UTC), datetime(2038, 1, 19, 3, 14, 4, tzinfo=UTC))
 """A leap day that ends, and the end of 32-bit time: each a few seconds after a start."""
 
@@ -24,6 +26,7 @@ async def set_wrong(folder: Path, count: int, seed: int, *, sabotage: str = "", 
         _set(shift, 0)
         rig.environment["LOA_CLOCK_SHIFT"] = str(shift)
         await rig.start(sabotage=sabotage)
+        await rig.control.fail("telegram", "throttled", step="publish", times=WAIT, after=2)
         each = count // (len(JUMPS_S) + len(DAYS))
         for jump_s in JUMPS_S:
             rig.submit(each)
