@@ -7,7 +7,7 @@ at once, from the channel itself and from one sibling of each domain it shares.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -29,10 +29,12 @@ from broker.rules.health import (
     Verdict,
     View,
     changes_at,
+    comrades,
     evidence,
     in_our_time,
     is_known,
     is_open,
+    is_returning,
     observe,
     probe_at,
     refuses_everything,
@@ -110,7 +112,7 @@ class Monitor:
         if seen.verdict in (Verdict.OUTAGE, Verdict.DENIED) and after.failures <= 1:
             self._ask_around(key)
         if is_open(before) and not is_open(after):
-            self._ask_around(key)  # who shared its outage may be back too: a refused account is else asked in 15 min
+            self._ask(m.key for m in comrades(key, self._members) if is_open(m.health))
         if refuses_everything(after) and not refuses_everything(before):
             self._refused(key, after.refused)
         if after != before and (_matters(before) or _matters(after) or after.breaker is not before.breaker):
@@ -133,7 +135,10 @@ class Monitor:
         self._members[key] = Member(member.key, member.agency, member.profile, health)
 
     def _ask_around(self, key: str) -> None:
-        self._asked |= {key} | siblings(key, self._members)
+        self._ask({key} | siblings(key, self._members))
+
+    def _ask(self, keys: Iterable[str]) -> None:
+        self._asked.update(keys)
         self._wake.set()
 
     # probing
@@ -183,8 +188,8 @@ class Monitor:
     def _probe_if_due(self, key: str, now: datetime) -> datetime:
         """Starts a probe if it is time; when the channel is to be looked at next."""
         member = self._members[key]
-        down = self.view.down.get(key)
-        due_at = probe_at(member.health, member.profile, now, shared_outage=shared_outage(down))
+        in_outage = shared_outage(self.view.down.get(key)) or is_returning(key, self._members, now)
+        due_at = probe_at(member.health, member.profile, now, shared_outage=in_outage)
         if key in self._probing:
             return now + LONGEST_WAIT
         if due_at > now and key not in self._asked:

@@ -352,6 +352,7 @@ def may_try(health: ChannelHealth, now: datetime) -> bool:
 def probe_at(health: ChannelHealth, profile: Profile, now: datetime, *, shared_outage: bool = False) -> datetime:
     """When the channel is to be probed next: at once after a first failure, 5 s doubling to 60 s while open.
 
+    A refused login is asked about every quarter of an hour, but in a shared outage, and while one ends, like any.
     A platform that asked us to wait is waited for, up to a quarter of an hour.
     """
     if health.probed_at is None:
@@ -435,6 +436,23 @@ def siblings(key: str, members: Mapping[str, Member]) -> set[str]:
                 asked.add(other.key)
                 break
     return asked
+
+
+def comrades(key: str, members: Mapping[str, Member]) -> Iterable[Member]:
+    """The other channels of its operator or its login: they fail together, and return together."""
+    mine = _fate(members[key].profile)
+    return (m for m in members.values() if m.key != key and mine & _fate(m.profile))
+
+
+def _fate(profile: Profile) -> set[tuple[Scope, str]]:
+    return {domain for domain in domains(profile) if domain[0] in (Scope.OPERATOR, Scope.LOGIN)}
+
+
+def is_returning(key: str, members: Mapping[str, Member], now: datetime) -> bool:
+    """Whether a comrade recovered lately: a login refused meanwhile may still be part of the outage that ends."""
+    lately = DENIED_PROBE * _scale(members[key].profile)
+    recovered = (m.health.recovered_at for m in comrades(key, members))
+    return any(now - at < lately for at in recovered if at is not None)
 
 
 def view(members: Mapping[str, Member], now: datetime, witnesses_silent: bool | None = None) -> View:

@@ -40,9 +40,11 @@ from broker.rules.health import (
     Verdict,
     View,
     changes_at,
+    comrades,
     evidence,
     is_known,
     is_open,
+    is_returning,
     may_try,
     observe,
     probe_at,
@@ -532,6 +534,21 @@ def test_a_failure_asks_one_sibling_of_each_domain_and_for_a_path_one_of_another
     assert siblings("tvd/facebook", known) == {"tvd/instagram", "tvd/x"}
     assert siblings("tvd/zalo", known) == set()
     assert siblings("tvd/x", known) == {"tvd/facebook"}
+
+
+def test_a_recovered_channel_makes_its_comrades_worth_asking_but_nobody_else():
+    known = {m.key: m for m in EVERYONE}
+    assert {m.key for m in comrades("tvd/facebook", known)} == {"tvd/instagram", "tvd/threads"}
+    assert not any(comrades("tvd/zalo", known))
+
+
+def test_a_login_refused_in_an_outage_is_asked_about_like_any_while_its_comrades_return():
+    down = seen(EVERYONE, *((n, name, REFUSED) for n in (0, 1) for name in ("facebook", "threads")))
+    ending = seen(down.values(), (5, "threads", EXPIRED), (6, "facebook", UP))
+    assert is_returning("tvd/threads", ending, at(10))
+    assert not is_returning("tvd/threads", ending, at(6 + 901)), "by then it is the account"
+    assert not is_returning("tvd/facebook", ending, at(10)), "nobody else has recovered"
+    assert not is_returning("tvd/x", ending, at(10)), "what shares only the path returns alone"
 
 
 # any order of evidence

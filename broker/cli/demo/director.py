@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any
@@ -33,7 +33,8 @@ from broker.errors import LoaError
 
 SETTLES_WITHIN = 90.0
 """Seconds after the last phase until everything that is owed must be made: a busy machine is slow to make videos."""
-CALM_LASTS_AT_MOST = 30.0
+WAITS_AT_MOST = 30.0
+"""Seconds a phase waits for what the next one builds on."""
 SECOND_LOOK = 1.0
 """A copy too many may come late: a right verdict is counted once more after this."""
 ACCEPTED_WITHIN = 30.0
@@ -70,22 +71,31 @@ class Director:
 
     async def _play_phase(self, phase: Phase, client: Client) -> None:
         self._scene.begin(phase)
-        begun = self.elapsed
         if phase is REFUSED:
             await self._break_meta()
         if phase is BACK:
             await self._heal_meta()
+            await self._wait_for(self._meta_is_up)
+        begun = self.elapsed
         for at in phase.sends:
             await self._until(begun + at)
             await self._send(client)
         await self._until(begun + phase.lasts)
         if phase is CALM:
-            await self._calm()
+            await self._wait_for(self._meta_has_all)
 
-    async def _calm(self) -> None:
-        """Until Meta's readers have the morning's news: more than five late copies on a channel are not made."""
-        until, rows = self.elapsed + CALM_LASTS_AT_MOST, self._scene.rows
-        while self.elapsed < until and any(row.states.get(name) != "live" for row in rows for name in STRICKEN):
+    # Only the newest five of an outage are made late, and five fall into it: neither the morning's news nor the last
+    # announcement may become a sixth on a slow machine.
+
+    def _meta_has_all(self) -> bool:
+        return all(row.states.get(name) == "live" for row in self._scene.rows for name in STRICKEN)
+
+    def _meta_is_up(self) -> bool:
+        return all(self._scene.health.get(name) == "up" for name in STRICKEN)
+
+    async def _wait_for(self, becomes_true: Callable[[], bool]) -> None:
+        until = self.elapsed + WAITS_AT_MOST
+        while self.elapsed < until and not becomes_true():
             await self._clock.sleep(LOOK_EVERY)
 
     async def _until(self, elapsed: float) -> None:
