@@ -99,8 +99,9 @@ class FacebookAdapter(AdapterBase):
         return made.outcome if isinstance(made, Refusal) else Live(made, url, without=without)
 
     async def confirm(self, job: Job) -> Finding:
-        """Whether a video was processed."""
-        return await self._look(job.handle) if job.handle else await self.find(job)
+        """Whether a video was processed. One that the platform had, and does not know any more, was taken away."""
+        found = await self._look(job.handle) if job.handle else await self.find(job)
+        return Absent(removed=True) if isinstance(found, Absent) else found
 
     async def find(self, job: Job) -> Finding:
         if job.platform_id and not job.count:

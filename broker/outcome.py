@@ -144,6 +144,9 @@ class Uncertain:
 class Absent:
     """Proved by the platform's own handle or id: nothing of ours is public. As an answer to publish: start over."""
 
+    removed: bool = False
+    """The platform had it, and took it away: it is never sent again by ourselves."""
+
 
 @dataclass(frozen=True, slots=True)
 class NotSeen:

@@ -35,9 +35,9 @@ S = State
 MOVES: Mapping[State, frozenset[State]] = {
     S.STANDBY: frozenset({S.DUE, S.SKIPPED, S.LIVE}),
     S.DUE: frozenset({S.SENDING, S.CHECKING, S.FAILED, S.EXPIRED, S.SKIPPED, S.UNCONFIRMED, S.LIVE}),
-    S.SENDING: frozenset({S.LIVE, S.PENDING, S.DUE, S.CHECKING, S.FAILED, S.UNCONFIRMED}),
-    S.PENDING: frozenset({S.LIVE, S.FAILED, S.CHECKING, S.DUE, S.UNCONFIRMED}),
-    S.CHECKING: frozenset({S.LIVE, S.PENDING, S.DUE, S.SENDING, S.FAILED, S.SKIPPED, S.UNCONFIRMED}),
+    S.SENDING: frozenset({S.LIVE, S.PENDING, S.DUE, S.CHECKING, S.FAILED, S.UNCONFIRMED, S.REMOVED}),
+    S.PENDING: frozenset({S.LIVE, S.FAILED, S.CHECKING, S.DUE, S.UNCONFIRMED, S.REMOVED}),
+    S.CHECKING: frozenset({S.LIVE, S.PENDING, S.DUE, S.SENDING, S.FAILED, S.SKIPPED, S.UNCONFIRMED, S.REMOVED}),
     S.LIVE: frozenset({S.REMOVED, S.WITHDRAWN}),
     S.UNCONFIRMED: frozenset({S.LIVE, S.DUE, S.FAILED, S.WITHDRAWN}),
     S.REMOVED: frozenset({S.LIVE}),
@@ -230,8 +230,8 @@ def _published(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> 
             return _pending(d, outcome, policy, now)
         case Unfinished(handle, resume_after):
             return _to(d, S.DUE, Reason("unfinished"), handle=handle, next_at=now + resume_after)
-        case Absent():
-            return _proved_absent(d, policy, now)
+        case Absent(removed):
+            return _taken_away(d) if removed else _proved_absent(d, policy, now)
         case Unavailable(_, detail, retry_after):
             return _retry(d, Reason("unavailable", {"detail": detail, "tries": d.tries + 1}), retry_after, policy, now)
         case Throttled(retry_after):
@@ -320,8 +320,8 @@ def _confirmed(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> 
             return replace(said, handle=handle, next_at=now + bounded(check_after), asks=d.asks + 1)
         case Unfinished(handle, resume_after):
             return _to(d, S.DUE, Reason("unfinished"), handle=handle, next_at=now + resume_after)
-        case Absent():
-            return _proved_absent(d, policy, now)
+        case Absent(removed):
+            return _taken_away(d) if removed else _proved_absent(d, policy, now)
         case Rejected(code, detail):
             return _to(d, S.FAILED, Reason("rejected", {"code": code, "detail": detail}), Cause.CONTENT)
         case Hidden(detail):
@@ -339,8 +339,8 @@ def _found(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> Deli
             first_sent_at = d.first_sent_at if may_run_late else None
             at = now + resume_after
             return _to(d, S.DUE, Reason("unfinished"), handle=handle, next_at=at, first_sent_at=first_sent_at)
-        case Absent():
-            return _proved_absent(d, policy, now)
+        case Absent(removed):
+            return _taken_away(d) if removed else _proved_absent(d, policy, now)
         case NotSeen():
             return _not_seen(d, outcome, policy, now)
         case Rejected(code, detail):
@@ -356,6 +356,11 @@ def _proved_absent(d: Delivery, policy: Policy, now: datetime) -> Delivery:
     first_sent_at = d.first_sent_at if d.repeats else None
     over = replace(d, handle=None, step=0, first_sent_at=first_sent_at)
     return _retry(over, Reason("absent"), None, policy, now)
+
+
+def _taken_away(d: Delivery) -> Delivery:
+    """It was there, whoever heard of it: what a platform took away is not posted anew behind the desk's back."""
+    return _to(d, S.REMOVED, Reason("removed"), Cause.ACCOUNT)
 
 
 def _not_seen(d: Delivery, outcome: NotSeen, policy: Policy, now: datetime) -> Delivery:
@@ -442,7 +447,7 @@ def _looked_back(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -
                 seen_now = replace(seen_now, platform_id=platform_id, extra=extra, reason=said)
             return replace(seen_now, next_at=_next_look(seen_now, policy, now))
         case Absent():
-            return _to(d, S.REMOVED, Reason("removed"), Cause.ACCOUNT)
+            return _taken_away(d)
         case Hidden(detail):
             return _to(d, S.REMOVED, Reason("hidden", {"detail": detail}), Cause.ACCOUNT)
         case NotSeen() if counts_copies(d) and not d.extra:

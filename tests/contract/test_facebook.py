@@ -78,6 +78,14 @@ class TestFacebook(Lists, Deletes, Edits, Rehearses):
         assert isinstance(found, Pending | Live)
         assert bench.copies() == 1
 
+    async def test_a_video_that_is_taken_away_before_anybody_saw_it_is_not_posted_again(self, bench, host):
+        """Found by simulation: what platforms take away within seconds (a copyright match) was taken for lost."""
+        copy = bench.copy(replace(POST, media=(host.video(),)))
+        pending = await copy.publish(bench.adapter)
+        assert isinstance(pending, Pending)
+        bench.emulator.remove_post(pending.handle)
+        assert await bench.adapter.confirm(copy.job()) == Absent(removed=True)
+
     async def test_a_video_the_platform_cannot_fetch_does_not_hold_the_text_back(self, bench, host):
         host.down = True
         live = await bench.copy(replace(POST, media=(host.video(),))).publish(bench.adapter)

@@ -328,7 +328,7 @@ class Platform:
 
     def shown(self, copy: Copy | None) -> Finding:
         if copy is None or copy.removed_at is not None:
-            return Absent()
+            return Absent(removed=copy is not None and not copy.removed_by_us)
         if copy.public_at is None:
             return Pending(copy.platform_id, timedelta(seconds=5))
         return Live(copy.platform_id, seen=Seen.ACCOUNT)

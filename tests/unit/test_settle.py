@@ -71,6 +71,7 @@ PUBLISH: list[tuple[Finding, State, Cause | None, dict[str, Any]]] = [
     (Rejected("368", "blocked"), S.FAILED, Cause.CONTENT, {"next_at": None}),
     (LOST, S.CHECKING, Cause.UNCLEAR, {"next_at": at(15), "first_sent_at": at(1), "tries": 1}),
     (Absent(), S.DUE, Cause.OUTAGE, {"handle": None, "step": 0, "tries": 1}),
+    (Absent(removed=True), S.REMOVED, Cause.ACCOUNT, {"next_at": None}),
 ]
 
 
@@ -197,6 +198,7 @@ TABLE_I: list[tuple[Verb, Finding, State, dict[str, Any]]] = [
     (Verb.CONFIRM, Pending("h2", s(30)), S.PENDING, {"handle": "h2", "next_at": at(40)}),
     (Verb.CONFIRM, Unfinished("h2", s(5)), S.DUE, {"handle": "h2", "next_at": at(15)}),
     (Verb.CONFIRM, Absent(), S.DUE, {"handle": None, "step": 0}),
+    (Verb.CONFIRM, Absent(removed=True), S.REMOVED, {"cause": Cause.ACCOUNT, "next_at": None}),
     (Verb.CONFIRM, NotSeen(LONG_AGO), S.PENDING, {"handle": "h1"}),
     (Verb.CONFIRM, Rejected("policy"), S.FAILED, {"cause": Cause.CONTENT}),
     (Verb.CONFIRM, HIDDEN, S.PENDING, {"cause": Cause.ACCOUNT, "handle": "h1", "next_at": at(15)}),
@@ -204,6 +206,7 @@ TABLE_I: list[tuple[Verb, Finding, State, dict[str, Any]]] = [
     (Verb.FIND, Pending("h2", s(30)), S.PENDING, {"handle": "h2", "next_at": at(40)}),
     (Verb.FIND, Unfinished("h2", s(5)), S.DUE, {"handle": "h2", "next_at": at(15)}),
     (Verb.FIND, Absent(), S.DUE, {"handle": None, "step": 0, "first_sent_at": None}),
+    (Verb.FIND, Absent(removed=True), S.REMOVED, {"cause": Cause.ACCOUNT, "next_at": None}),
     (Verb.FIND, NotSeen(LONG_AGO), S.CHECKING, {"handle": "h1"}),
     (Verb.FIND, Rejected("policy"), S.FAILED, {"cause": Cause.CONTENT}),
     (Verb.FIND, HIDDEN, S.CHECKING, {"cause": Cause.ACCOUNT, "handle": "h1", "next_at": at(15)}),
@@ -553,7 +556,7 @@ findings = st.one_of(
     st.builds(Pending, handles, seconds),
     st.builds(Unfinished, handles, seconds.map(lambda wait: max(wait, s(0)))),
     st.builds(Rejected, st.sampled_from(["100", "368"])),
-    st.just(Absent()),
+    st.builds(Absent, st.booleans()),
     st.just(HIDDEN),
 )
 moments = st.floats(1, 4 * 3600).map(at)
@@ -598,6 +601,7 @@ def test_no_failed_question_changes_a_delivery(d: Any, verb: Verb, outcome: Find
 def test_no_question_makes_a_delivery_due_without_proof(d: Any, verb: Verb, outcome: Finding, how: Policy, now: Any):
     if settle(d, verb, outcome, how, now).state is S.DUE:
         assert isinstance(outcome, Absent | Unfinished | NotSeen)
+        assert outcome != Absent(removed=True)
         assert (verb, d.state) in {(Verb.CONFIRM, S.PENDING), (Verb.FIND, S.CHECKING)}
         if isinstance(outcome, NotSeen):
             assert verb is Verb.FIND
