@@ -11,9 +11,9 @@ import hashlib
 import hmac
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 
-from broker.contract import Account, Consent, NotConnected, TokenPair, Tools
+from broker.contract import Account, ChannelSettings, Consent, NotConnected, TokenPair, Tools
 from broker.outcome import Denied, Outcome, Rejected, Throttled, Unavailable, Uncertain
 
 _LANDED = (
@@ -22,6 +22,22 @@ _LANDED = (
     " say that it cannot be shown, and paste it here"
 )
 _WORDS = 200
+
+
+class RenewableSettings(ChannelSettings):
+    """Settings of an account whose access tokens are renewed by a refresh token."""
+
+    refresh_token: SecretStr | None = None
+    """None: the one that `loa connect` obtains. Where it works once, its successors are kept in the store."""
+    access_token: SecretStr | None = None
+    redirect_url: str = Field("https://localhost/", pattern=r"^https?://\S+$")
+    """Where the browser lands after consent, as the app has it registered. Nothing needs to answer there."""
+
+    @property
+    def seed(self) -> TokenPair:
+        """The configuration's own tokens."""
+        access = self.access_token.get_secret_value() if self.access_token else ""
+        return TokenPair(access, self.refresh_token.get_secret_value() if self.refresh_token else None)
 
 
 class Consenting:

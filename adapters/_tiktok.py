@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 from pydantic import Field, SecretStr
 
-from adapters._consent import not_connected
+from adapters._consent import RenewableSettings, not_connected
 from adapters._http import ALWAYS, Answer, ask
-from broker.contract import ChannelSettings, Gate, Profile, TokenPair, Tools
+from broker.contract import Gate, Profile, TokenPair, Tools
 from broker.outcome import Denied, Fault, Outcome, Rejected, Throttled, Unavailable, Uncertain
 
 CONSENT = "connect the account again and agree to everything: `loa connect` shows where"
@@ -63,27 +63,16 @@ _LIFE = timedelta(hours=24)
 _WORDS = 200
 
 
-class TiktokAppSettings(ChannelSettings):
+class TiktokAppSettings(RenewableSettings):
     """The account, the app, and the app's right to act for the account."""
 
     mode: Literal["inbox", "direct"] = "inbox"
     """`inbox`: a draft, which a person posts from TikTok's app. `direct`: public at once; for audited apps only."""
     client_key: str
     client_secret: SecretStr
-    refresh_token: SecretStr | None = None
-    """None: the one that `loa connect` obtains. It works once; its successors are kept in the store."""
-    access_token: SecretStr | None = None
     base_url: str = Field("https://open.tiktokapis.com", pattern=r"^https?://[^/]+$")
     oauth_url: str = Field("https://www.tiktok.com", pattern=r"^https?://[^/]+$")
     """Where people grant access."""
-    redirect_url: str = Field("https://localhost/", pattern=r"^https?://\S+$")
-    """Where their browser lands afterwards: one of those registered in the app. Nothing needs to answer there."""
-
-    @property
-    def seed(self) -> TokenPair:
-        """The configuration's own tokens."""
-        access = self.access_token.get_secret_value() if self.access_token else ""
-        return TokenPair(access, self.refresh_token.get_secret_value() if self.refresh_token else None)
 
 
 @dataclass(frozen=True, slots=True)

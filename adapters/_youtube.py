@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr
 
-from adapters._consent import not_connected
+from adapters._consent import RenewableSettings, not_connected
 from adapters._http import Answer, ask, retry_after
-from broker.contract import ChannelSettings, Gate, Profile, TokenPair, Tools
+from broker.contract import Gate, Profile, TokenPair, Tools
 from broker.outcome import Denied, Fault, Outcome, Rejected, Throttled, Unavailable, Uncertain, bounded
 
 CONSENT = "let the channel's owner grant access again: `loa connect` shows where"
@@ -42,7 +42,7 @@ _LIFE = timedelta(hours=1)
 _WORDS = 200
 
 
-class YouTubeSettings(ChannelSettings):
+class YouTubeSettings(RenewableSettings):
     """`[channels.NAME]` of a YouTube channel."""
 
     channel_id: str | None = Field(None, pattern=r"^UC[\w-]+$")
@@ -50,9 +50,6 @@ class YouTubeSettings(ChannelSettings):
     client_id: str
     client_secret: SecretStr
     """Of the OAuth client in the Google Cloud project that YouTube has audited."""
-    refresh_token: SecretStr | None = None
-    """None: the one that `loa connect` obtains."""
-    access_token: SecretStr | None = None
     card_video: bool = False
     """Urgent news without a video goes out as a short mute one of its headline."""
     category: str = Field("25", pattern=r"^\d+$")
@@ -62,14 +59,6 @@ class YouTubeSettings(ChannelSettings):
     base_url: str = Field("https://youtube.googleapis.com", pattern=r"^https?://[^/]+/?$")
     oauth_url: str = Field("https://oauth2.googleapis.com", pattern=r"^https?://[^/]+/?$")
     consent_url: str = Field("https://accounts.google.com", pattern=r"^https?://[^/]+/?$")
-    redirect_url: str = Field("https://localhost/", pattern=r"^https?://\S+$")
-    """Where the browser lands after consent. Nothing needs to answer there."""
-
-    @property
-    def seed(self) -> TokenPair:
-        """The configuration's own tokens."""
-        access = self.access_token.get_secret_value() if self.access_token else ""
-        return TokenPair(access, self.refresh_token.get_secret_value() if self.refresh_token else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from pydantic import Field, SecretStr
+from pydantic import SecretStr
 
-from adapters._consent import not_connected
+from adapters._consent import RenewableSettings, not_connected
 from adapters._http import Answer, ask
-from broker.contract import ChannelSettings, Gate, Profile, TokenPair, Tools
+from broker.contract import Gate, Profile, TokenPair, Tools
 from broker.outcome import Denied, Fault, Outcome, Rejected, Throttled, Unavailable, Uncertain
 
 CONSENT = "an administrator of the OA must grant the app access again: `loa connect` shows where"
@@ -41,26 +41,15 @@ CODES: Mapping[int, Outcome] = {
 _LIFE = timedelta(hours=25)
 
 
-class ZaloAppSettings(ChannelSettings):
+class ZaloAppSettings(RenewableSettings):
     """What every Zalo channel needs: the account, the app, and the app's right to act for the account."""
 
     oa_id: str | None = None
     """None: the account whose token it is."""
     app_id: str
     app_secret: SecretStr
-    refresh_token: SecretStr | None = None
-    """None: the one that `loa connect` obtains. It works once; its successors are kept in the store."""
-    access_token: SecretStr | None = None
     base_url: str = "https://openapi.zalo.me"
     oauth_url: str = "https://oauth.zaloapp.com"
-    redirect_url: str = Field(default="https://localhost/", pattern=r"^https?://\S+$")
-    """Where the browser lands after consent: the app's callback address. Nothing needs to answer there."""
-
-    @property
-    def seed(self) -> TokenPair:
-        """The configuration's own tokens."""
-        access = self.access_token.get_secret_value() if self.access_token else ""
-        return TokenPair(access, self.refresh_token.get_secret_value() if self.refresh_token else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,9 @@
 Source: Meta's pages on publishing, long-lived tokens and publishing limits of both, read 2026-11-22.
 """
 
+from abc import abstractmethod
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -13,10 +14,10 @@ from typing import ClassVar, Unpack
 from aiohttp import web
 
 from adapters.emulators.base import Common, hook
-from adapters.emulators.consent import Consents
+from adapters.emulators.consent import LANDED, Consents
 from adapters.emulators.faults import Kind
 from adapters.emulators.graph import NO_OBJECT, GraphEmulator, GraphError, Token
-from adapters.emulators.http import Call
+from adapters.emulators.http import Call, Route
 from adapters.emulators.log import Post
 
 CONTAINER_LIFE = timedelta(hours=24)
@@ -153,7 +154,18 @@ class ContainerEmulator(GraphEmulator):
             raise self.refuse(NO_OBJECT)
         return post
 
-    def quota_answer(self, call: Call) -> web.Response:
+    async def list_posts(self, call: Call) -> web.Response:
+        posts = self.own_posts(self.user(call, self.read_scope))
+        return self.page_of(call, posts, lambda post: self.shown(call, post))
+
+    async def get_post(self, call: Call) -> web.Response:
+        return web.json_response(self.shown(call, self.own_post(call, self.read_scope)))
+
+    @abstractmethod
+    def shown(self, call: Call, post: Post) -> dict[str, object]:
+        """The post as the platform shows it, with the fields that were asked for."""
+
+    async def show_quota(self, call: Call) -> web.Response:
         self.user(call, self.publish_scope)
         config = {"quota_total": self.quota, "quota_duration": 86400}
         known = {"quota_usage": self.used(self._published), "config": config, "id": None}
@@ -166,6 +178,13 @@ class ContainerEmulator(GraphEmulator):
         return len(times)
 
     # -- tokens
+
+    def token_routes(self) -> Iterator[Route]:
+        yield Route("GET", "/oauth/authorize", "consent", self.consent)
+        yield Route("GET", LANDED, "consent", self.consents.landed)
+        yield Route("POST", "/oauth/access_token", "token", self.trade)
+        yield Route("GET", "/access_token", "token", self.exchange)
+        yield Route("GET", "/refresh_access_token", "token", self.refresh)
 
     async def consent(self, call: Call) -> web.Response:
         if call.params.get("client_id") != self.app_id or self.read_scope not in call.params.get("scope", ""):

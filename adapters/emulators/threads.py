@@ -14,7 +14,6 @@ import regex
 from aiohttp import web
 from typing_extensions import override
 
-from adapters.emulators.consent import LANDED
 from adapters.emulators.containers import Container, ContainerEmulator, Status
 from adapters.emulators.faults import Kind
 from adapters.emulators.fetched import fetch
@@ -73,17 +72,13 @@ class ThreadsEmulator(ContainerEmulator):
 
     @override
     def routes(self) -> Iterator[Route]:
-        yield Route("GET", "/oauth/authorize", "consent", self.consent)
-        yield Route("GET", LANDED, "consent", self.consents.landed)
-        yield Route("POST", "/oauth/access_token", "token", self.trade)
-        yield Route("GET", "/access_token", "token", self.exchange)
-        yield Route("GET", "/refresh_access_token", "token", self.refresh)
+        yield from self.token_routes()
         yield Route("POST", "/v1.0/{user}/threads", "create", self._create, writes=True)
         yield Route("POST", "/v1.0/{user}/threads_publish", "publish", self._publish, writes=True)
-        yield Route("GET", "/v1.0/{user}/threads", "list", self._list)
-        yield Route("GET", "/v1.0/{user}/threads_publishing_limit", "quota", self._quota)
+        yield Route("GET", "/v1.0/{user}/threads", "list", self.list_posts)
+        yield Route("GET", "/v1.0/{user}/threads_publishing_limit", "quota", self.show_quota)
         yield Route("GET", r"/v1.0/{container:18\d{9,}}", "status", self._status)
-        yield Route("GET", r"/v1.0/{post:17\d{9,}}", "get", self._get)
+        yield Route("GET", r"/v1.0/{post:17\d{9,}}", "get", self.get_post)
         yield Route("DELETE", r"/v1.0/{post:\d+}", "delete", self._delete, writes=True)
         yield Route("GET", r"/v1.0/{user:\d+|me}", "probe", self._probe)
 
@@ -159,13 +154,6 @@ class ThreadsEmulator(ContainerEmulator):
 
     # -- reading, deleting
 
-    async def _list(self, call: Call) -> web.Response:
-        posts = self.own_posts(self.user(call, _READ))
-        return self.page_of(call, posts, lambda post: self._shown(call, post))
-
-    async def _get(self, call: Call) -> web.Response:
-        return web.json_response(self._shown(call, self.own_post(call, _READ)))
-
     async def _delete(self, call: Call) -> web.Response:
         post = self.own_post(call, _DELETE)
         if self.used(self._deleted) >= _DELETES_A_DAY:
@@ -178,10 +166,8 @@ class ThreadsEmulator(ContainerEmulator):
         known = {"id": self.user(call, _READ), "username": "tinvidu", "name": "Tin Ví Dụ"}
         return web.json_response(self.fields_of(call, known, ("id",)))
 
-    async def _quota(self, call: Call) -> web.Response:
-        return self.quota_answer(call)
-
-    def _shown(self, call: Call, post: Post) -> dict[str, object]:
+    @override
+    def shown(self, call: Call, post: Post) -> dict[str, object]:
         kind = str(post.extra.get("kind", "TEXT"))
         known = {
             "id": post.id,

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -35,6 +35,13 @@ class Browser:
     session: aiohttp.ClientSession
     emulator: Emulator
     token: str
+    patience: float = 20
+    """Seconds it waits for an answer."""
+
+    @property
+    def hasty(self) -> "Browser":
+        """The same, for where no answer will come."""
+        return replace(self, patience=0.6)
 
     async def ask(
         self, method: str, path: str, *, host: str | None = None, token: str | None = None, **params: str
@@ -49,7 +56,8 @@ class Browser:
         url = self.emulator.base_urls[host or self.emulator.hosts[0]] + path
         headers = {"Authorization": f"Bearer {self.token if token is None else token}"}
         sent: dict[str, Any] = {"data": params} if method == "POST" else {"params": params}
-        async with self.session.request(method, url, headers=headers, **sent) as response:
+        timeout = aiohttp.ClientTimeout(total=self.patience)
+        async with self.session.request(method, url, headers=headers, timeout=timeout, **sent) as response:
             raw = await response.read()
         try:
             return response.status, json.loads(raw), response.headers

@@ -12,7 +12,7 @@ from tests.contract.emulators.browser import Browser, HandClock
 
 @pytest.fixture
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=0.3)) as session:
+    async with aiohttp.ClientSession() as session:
         yield session
 
 

@@ -43,7 +43,7 @@ async def test_black_hole_accepts_and_never_answers_or_processes(fb, page):
     await fb.fail("black_hole")
     for _ in range(2):  # the open connection is swallowed too
         with pytest.raises(TimeoutError):
-            await page.post()
+            await page.hasty.post()
     await fb.heal()
     assert len(fb.log.taken) == 1
 
@@ -51,7 +51,7 @@ async def test_black_hole_accepts_and_never_answers_or_processes(fb, page):
 async def test_a_counted_black_hole_swallows_that_many_connections(fb, page):
     await fb.fail("black_hole", times=1)
     with pytest.raises(TimeoutError):
-        await page.post()
+        await page.hasty.post()
     assert (await page.post())[0] == 200
     assert [request.verdict for request in fb.log.asked("connection")] == ["black_hole"]
 
@@ -115,7 +115,7 @@ LOST = {"reset_before": 0, "stall": 0, "stored_then_reset": 1, "stored_then_stal
 async def test_an_answer_is_lost_and_the_post_is_there_or_not(fb, page, kind):
     await fb.fail(kind, step="publish", times=1)
     with pytest.raises((aiohttp.ClientOSError, TimeoutError)) as caught:
-        await page.post()
+        await page.hasty.post()
     assert isinstance(caught.value, aiohttp.ClientOSError) == kind.endswith(("reset", "reset_before"))
     assert len(fb.log.copies("TVD-7QK2F9")) == LOST[kind]
     assert [request.verdict for request in fb.log.asked("publish")] == [kind]
@@ -123,9 +123,9 @@ async def test_an_answer_is_lost_and_the_post_is_there_or_not(fb, page, kind):
 
 
 async def test_run_later_publishes_after_the_client_gave_up(fb, page):
-    await fb.fail("run_later", step="publish", times=1, after=0.35)
+    await fb.fail("run_later", step="publish", times=1, after=0.7)
     with pytest.raises(TimeoutError):
-        await page.post()
+        await page.hasty.post()
     assert not fb.log.taken
     await fb.until(lambda log: log.taken)
     assert texts(fb.log) == [TEXT]
@@ -176,7 +176,7 @@ async def test_stop_is_at_once_whatever_hangs(session):
         for kind in ("stall", "black_hole"):
             await fb.fail(kind)
             with pytest.raises(TimeoutError):
-                await page.post()
+                await page.hasty.post()
         await asyncio.wait_for(fb.stop(), 1)
 
 
