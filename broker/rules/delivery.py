@@ -126,7 +126,16 @@ def _back(d: Delivery, policy: Policy) -> State:
 
 def step_class(d: Delivery, profile: Profile) -> StepClass:
     """The class of the step that comes next; read-back that the platform does not offer is none."""
-    said = profile.step_class(d.step)
+    return _class_of(d.step, profile)
+
+
+def _is_in_the_dark(policy: Policy) -> bool:
+    """Nobody can be asked what became of the last step, the one that makes a post public."""
+    return _class_of(len(policy.profile.steps), policy.profile) is StepClass.NOTHING
+
+
+def _class_of(step: int, profile: Profile) -> StepClass:
+    said = profile.step_class(step)
     needs_find = said in (StepClass.HANDLE, StepClass.LIST)
     return StepClass.NOTHING if needs_find and Verb.FIND not in profile.abilities else said
 
@@ -137,8 +146,9 @@ def counts_copies(d: Delivery) -> bool:
 
 
 def may_be_out(d: Delivery, policy: Policy) -> bool:
-    """An earlier attempt may be public and can never be asked about: what ends this delivery must not deny it."""
-    return d.first_sent_at is not None and step_class(d, policy.profile) is StepClass.NOTHING
+    """An earlier attempt may be public and nobody can be asked, or two may be and a list showed neither: whatever ends
+    this delivery must not deny them. The second repeat is decided when the first was not seen either."""
+    return d.first_sent_at is not None and (_is_in_the_dark(policy) or d.repeats > 1)
 
 
 def verb_for(delivery: Delivery, policy: Policy, *, withdrawn: bool = False) -> Verb | None:
@@ -169,21 +179,34 @@ def by_time(delivery: Delivery, policy: Policy, now: datetime) -> Delivery:
         case S.SENDING if delivery.next_at is not None and now >= delivery.next_at:
             return _published(delivery, Uncertain(Fault.HANG, "no answer at all"), policy, now)
         case S.PENDING if now >= (end := (delivery.sent_at or policy.useful_until) + policy.profile.pending_for):
-            return _to(delivery, S.UNCONFIRMED, Reason("unconfirmed_time", {"until": _iso(end)}), Cause.UNCLEAR)
+            return _given_up(delivery, policy, end)
         case S.CHECKING if now >= (end := asked_until(delivery, policy)) or _key_age_is_unknown(delivery, policy, now):
-            return _to(delivery, S.UNCONFIRMED, Reason("unconfirmed_time", {"until": _iso(end)}), Cause.UNCLEAR)
+            return _given_up(delivery, policy, end)
         case _:
             return delivery
+
+
+def _given_up(d: Delivery, policy: Policy, end: datetime) -> Delivery:
+    """Nobody could tell in time; after a repeat, neither how many copies there are."""
+    in_vain = d.repeats and not _is_in_the_dark(policy)
+    reason = _uncounted(d.repeats + 1) if in_vain else Reason("unconfirmed_time", {"until": _iso(end)})
+    return _to(d, S.UNCONFIRMED, reason, Cause.UNCLEAR)
 
 
 def ended(delivery: Delivery, state: State, reason: Reason, policy: Policy, now: datetime) -> Delivery:
     """A due delivery that is not sent any more: in this state, unless an earlier attempt of it may be public."""
     if may_be_out(delivery, policy):
-        return _to(delivery, S.UNCONFIRMED, Reason("unconfirmed_nothing"), Cause.UNCLEAR)
+        return _left_open(delivery)
     if delivery.first_sent_at and step_class(delivery, policy.profile) is StepClass.HANDLE:
         wait = min(max(_settled_at(delivery, policy, now) - now, policy.profile.first_look), LONGEST_BACKOFF)
         return _to(delivery, S.CHECKING, Reason("may_run_late"), Cause.UNCLEAR, next_at=now + wait)
     return _to(delivery, state, reason, delivery.cause)
+
+
+def _left_open(d: Delivery) -> Delivery:
+    """Sent as often as it was not seen; or once, and nobody can tell."""
+    reason = _uncounted(d.repeats) if d.repeats > 1 else Reason("unconfirmed_nothing")
+    return _to(d, S.UNCONFIRMED, reason, Cause.UNCLEAR)
 
 
 def time_limit(delivery: Delivery, policy: Policy) -> datetime | None:
@@ -241,14 +264,18 @@ def _published(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> 
             back = _back(d, policy)
             again_at = now + LONGEST_BACKOFF if back is S.CHECKING else None
             return _to(d, back, Reason("denied", {"detail": detail}), Cause.ACCOUNT, next_at=again_at)
-        case Rejected(_, detail) if _back(d, policy) is S.CHECKING or may_be_out(d, policy):
+        case Rejected(_, detail) if _back(d, policy) is S.CHECKING:
             return _to(d, S.UNCONFIRMED, Reason("uncertain", {"detail": detail}), Cause.UNCLEAR)
-        case Rejected(code, detail):
-            return _to(d, S.FAILED, Reason("rejected", {"code": code, "detail": detail}), Cause.CONTENT)
+        case Rejected():
+            return ended(replace(d, cause=Cause.CONTENT), S.FAILED, _judged(outcome), policy, now)
         case Uncertain():
             return _uncertain(d, outcome, policy, now)
         case _:
             return d
+
+
+def _judged(no: Rejected) -> Reason:
+    return Reason("rejected", {"code": no.code, "detail": no.detail})
 
 
 def _pending(d: Delivery, taken: Pending, policy: Policy, now: datetime) -> Delivery:
@@ -322,8 +349,8 @@ def _confirmed(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> 
             return _to(d, S.DUE, Reason("unfinished"), handle=handle, next_at=now + resume_after)
         case Absent(removed):
             return _taken_away(d) if removed else _proved_absent(d, policy, now)
-        case Rejected(code, detail):
-            return _to(d, S.FAILED, Reason("rejected", {"code": code, "detail": detail}), Cause.CONTENT)
+        case Rejected():
+            return _left_open(d) if may_be_out(d, policy) else _to(d, S.FAILED, _judged(outcome), Cause.CONTENT)
         case Hidden(detail):
             return _hidden(d, detail, policy, now)
         case _:
@@ -343,8 +370,8 @@ def _found(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> Deli
             return _taken_away(d) if removed else _proved_absent(d, policy, now)
         case NotSeen():
             return _not_seen(d, outcome, policy, now)
-        case Rejected(code, detail):
-            return _to(d, S.FAILED, Reason("rejected", {"code": code, "detail": detail}), Cause.CONTENT)
+        case Rejected():
+            return _left_open(d) if may_be_out(d, policy) else _to(d, S.FAILED, _judged(outcome), Cause.CONTENT)
         case Hidden(detail):
             return _hidden(d, detail, policy, now)
         case _:
@@ -372,7 +399,7 @@ def _not_seen(d: Delivery, outcome: NotSeen, policy: Policy, now: datetime) -> D
         return replace(again, next_at=min(again.next_at or now, settled_at)) if now < settled_at else again
     over = now >= policy.useful_until
     if d.repeats >= REPEATS or (d.repeats and over):
-        return _to(d, S.UNCONFIRMED, _uncounted(d), Cause.UNCLEAR)
+        return _to(d, S.UNCONFIRMED, _uncounted(d.repeats + 1), Cause.UNCLEAR)
     until = {"until": _iso(now)}
     if over:
         return _to(d, S.SKIPPED, Reason("not_seen_skip", until), Cause.OUTAGE)
@@ -465,12 +492,12 @@ def _looked_in_vain(d: Delivery, policy: Policy, now: datetime) -> Delivery:
     """It stays live. After a repeat people hear in the end that the copies could not be counted."""
     next_at = _next_look(d, policy, now) if d.repeats else None
     if d.repeats and next_at is None and not d.extra:
-        return replace(d, next_at=None, reason=_uncounted(d))
+        return replace(d, next_at=None, reason=_uncounted(d.repeats + 1))
     return replace(d, next_at=next_at)
 
 
-def _uncounted(d: Delivery) -> Reason:
-    return Reason("uncounted", {"times": d.repeats + 1})
+def _uncounted(times: int) -> Reason:
+    return Reason("uncounted", {"times": times})
 
 
 def _next_look(d: Delivery, policy: Policy, now: datetime) -> datetime | None:

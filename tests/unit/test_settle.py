@@ -260,7 +260,54 @@ def test_an_attempt_by_handle_that_may_still_run_is_looked_for_before_its_delive
     assert (early.state, late.state, states) == (S.DUE, S.DUE, [S.CHECKING, S.SKIPPED])
 
 
+def test_a_refusal_says_nothing_of_an_earlier_attempt_by_handle_that_may_still_run():
+    how = policy(HANDLE)
+    earlier = settle(delivery(S.SENDING, handle="h1"), Verb.PUBLISH, LOST, how, NOW)
+    again = begin(settle(earlier, Verb.FIND, Unfinished("h1", s(0)), how, at(60)), how, at(61))
+    refused = settle(again, Verb.PUBLISH, Rejected("policy"), how, at(62))
+    assert refused.state is S.CHECKING
+    assert settle(refused, Verb.FIND, Rejected("policy"), how, at(120)).state is S.FAILED
+    over = begin(settle(refused, Verb.FIND, Unfinished("h1", s(0)), how, at(2000)), how, at(2001))
+    assert settle(over, Verb.PUBLISH, Rejected("policy"), how, at(2002)).state is S.FAILED
+
+
 NOT_SEEN = NotSeen(LONG_AGO, neighbour=False)
+TWO_STEPS = (Step("create", INVISIBLE), Step("post", LIST))
+
+
+@pytest.mark.parametrize("steps", [TWO_STEPS[1:], TWO_STEPS])
+@pytest.mark.parametrize(
+    ("repeats", "states"), [(1, [S.EXPIRED, S.SKIPPED, S.FAILED]), (2, [S.UNCONFIRMED, S.UNCONFIRMED, S.UNCONFIRMED])]
+)
+def test_two_attempts_that_no_list_showed_are_not_denied_whatever_ends_it(
+    steps: tuple[Step, ...], repeats: int, states: list[State]
+):
+    """Found by simulation: lists that were empty for minutes hid both, and the delivery was called expired."""
+    how = policy(steps=steps)
+    due = delivery(S.DUE, first_sent_at=at(1), sent_at=at(1), repeats=repeats)
+    ends = [
+        by_time(due, how, how.useful_until),
+        ended(due, S.SKIPPED, Reason("not_needed"), how, NOW),
+        settle(begin(due, how, NOW), Verb.PUBLISH, Rejected("policy"), how, NOW),
+    ]
+    said = [d.reason.args.get("times") for d in ends if d.reason is not None]
+    assert [d.state for d in ends] == states
+    assert said == [2 if repeats == 2 else None] * 3
+
+
+@pytest.mark.parametrize("state", [S.PENDING, S.CHECKING])
+def test_who_could_not_be_asked_in_time_after_a_repeat_is_told_how_often_it_was_sent(state: State):
+    d = by_time(delivery(state, repeats=1), policy(), at(10**6))
+    assert d.reason is not None
+    assert (d.state, d.reason.key, d.reason.args) == (S.UNCONFIRMED, "uncounted", {"times": 2})
+
+
+def test_what_was_judged_after_attempts_nobody_can_ask_about_is_not_called_failed():
+    pushed = settle(begin(settle(delivery(S.SENDING), Verb.PUBLISH, LOST, REPEAT, NOW), REPEAT, at(12)), Verb.PUBLISH,
+                    Pending("h2", s(5)), REPEAT, at(13))  # fmt: skip
+    assert settle(pushed, Verb.CONFIRM, Rejected("policy"), REPEAT, at(20)).state is S.UNCONFIRMED
+    started_over = settle(pushed, Verb.CONFIRM, Absent(), REPEAT, at(20))
+    assert by_time(started_over, REPEAT, REPEAT.useful_until).state is S.UNCONFIRMED
 
 
 def test_after_a_repeat_nobody_claims_that_nothing_is_there():
