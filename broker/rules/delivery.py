@@ -466,15 +466,20 @@ def _with_second_copy(late: Live, d: Delivery) -> Live:
 
 
 def _looked_back(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> Delivery:
+    """A look that began before a withdrawal still shows what is there; when to delete it is no longer its affair."""
     match outcome:
         case Live(platform_id, url, seen, extra):
-            seen_now = replace(d, url=url or d.url, seen=seen or d.seen, asks=d.asks + 1)
+            seen_now = replace(d, url=url or d.url, seen=seen or d.seen)
             if extra and extra != d.extra:
                 said = Reason("two_copies", {"count": 1 + len(extra)})
                 seen_now = replace(seen_now, platform_id=platform_id, extra=extra, reason=said)
-            return replace(seen_now, next_at=_next_look(seen_now, policy, now))
+            if policy.withdrawn:
+                return seen_now
+            return replace(seen_now, asks=d.asks + 1, next_at=_next_look(seen_now, policy, now))
         case Absent():
             return _taken_away(d)
+        case _ if policy.withdrawn:
+            return d
         case Hidden(detail):
             return _to(d, S.REMOVED, Reason("hidden", {"detail": detail}), Cause.ACCOUNT)
         case NotSeen() if counts_copies(d) and not d.extra:

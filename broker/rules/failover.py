@@ -13,7 +13,7 @@ from typing import Any
 
 from broker.model import RESTING, Case, Delivery, OnUnconfirmed, Reason, Role, State, StepClass, Verb
 from broker.outcome import Cause
-from broker.rules.delivery import by_time, ended, step_class, verb_for
+from broker.rules.delivery import Policy, by_time, ended, step_class, verb_for
 from broker.rules.health import Down, Scope, View
 from broker.rules.standing import (
     UNDELETED,
@@ -68,12 +68,18 @@ def _settled_by_time(case: Case, delivery: Delivery, channels: Channels, now: da
     channel = channels.get(delivery.channel)
     if channel is None:
         return _without_channel(delivery)
-    if delivery.state in STILL:
-        return delivery
     policy = policy_for(case.announcement, delivery, channel)
+    if delivery.state in STILL:
+        return _unasked(delivery, policy)
     while (moved := by_time(delivery, policy, now)) is not delivery:
         delivery = moved
     return delivery
+
+
+def _unasked(d: Delivery, policy: Policy) -> Delivery:
+    """What its platform lets nobody ask (any more) keeps no time for it: the case would never close."""
+    asks = d.next_at is None or verb_for(d, policy, withdrawn=policy.withdrawn) is not None
+    return d if asks else replace(d, next_at=None)
 
 
 def _without_channel(d: Delivery) -> Delivery:

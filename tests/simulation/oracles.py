@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from broker.model import RESTING, Case, Delivery, OnUnconfirmed, Role, RoutePlan, State, Verb
-from broker.rules.standing import is_taken_back
+from broker.rules.standing import is_taken_back, left_up
 from tests.simulation.platforms import Copy, Platform, Spell, Trouble
 from tests.simulation.simulation import Errand, Outcome
 from tests.simulation.timeline import Timeline
@@ -62,6 +62,7 @@ class Judge:
         yield from self.hidden()
         yield from self.duplicates()
         yield from self.sent_after_the_end()
+        yield from self.left_up_in_silence()
         yield from self.sent_by_the_ended()
         yield from self.tried_in_vain()
         yield from self.too_fast()
@@ -180,6 +181,15 @@ class Judge:
                 old = next(e.accepted for e in self._o.errands if _is(e, errand.body["replaces"]))
                 if old is not None:
                     yield old.id, (errand.accepted_at, f"sent after #{submission.number} replaced it")
+
+    def left_up_in_silence(self) -> Iterator[Finding]:
+        """What was withdrawn is gone, or a person is asked to take it away (`hidden` looks at what is called gone)."""
+        for case in self._o.cases.values():
+            for d in case.deliveries.values() if case.announcement.withdrawn_at else ():
+                copies = self._copies[d.channel, d.announcement_id]
+                is_up = any(c.public_at and c.removed_at is None for c in copies)
+                if is_up and d.state in (S.LIVE, S.UNCONFIRMED) and not left_up(case.announcement, d):
+                    yield Finding("left up in silence", f"{_name(case, d)} was withdrawn")
 
     def sent_by_the_ended(self) -> Iterator[Finding]:
         """No byte leaves a run that is over."""

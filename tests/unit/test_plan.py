@@ -19,6 +19,7 @@ from broker.outcome import (
     Denied,
     Fault,
     Finding,
+    Hidden,
     Live,
     NotSeen,
     Pending,
@@ -32,9 +33,10 @@ from broker.rules.delivery import MOVES, begin, settle, verb_for
 from broker.rules.failover import give_up_late_copy, is_class_c, newest, plan, policy_for
 from broker.rules.health import ChannelHealth, Member, Scope, View, evidence, observe, view
 from broker.rules.sentences import sentence
-from broker.rules.standing import Channels, events, reach
+from broker.rules.standing import Channels, events, left_up, reach
 from tests.unit.builders import (
     AGENCY,
+    ALL_VERBS,
     META_DOWN,
     NEWSROOM,
     T0,
@@ -583,6 +585,33 @@ def test_a_platform_that_cannot_delete_is_left_to_a_person():
     assert (after.deliveries["zalo"].next_at, said(after, "zalo").key) == (None, "delete_unsupported")
 
 
+@pytest.mark.parametrize(
+    "outcome",
+    [Uncertain(Fault.SERVER, "lost"), Live("p1"), Live("p1", extra=("p2",)), NotSeen(T0), Hidden("switch it")],
+)
+@pytest.mark.parametrize("can", [ALL_VERBS, ALL_VERBS - {Verb.DELETE}])
+def test_a_look_that_is_answered_after_the_withdrawal_keeps_no_copy_up_and_no_case_open(outcome: Finding, can: Any):
+    """Found: a copy that only a person can delete kept its case open for ever, another was never deleted."""
+    channels = tuned(zalo={"abilities": can})
+    case = planned(withdrawn(having(having(accepted(), zalo=S.LIVE), zalo={"next_at": at(5)})), 11, channels=channels)
+    zalo = case.deliveries["zalo"]
+    looked = settle(zalo, Verb.FIND, outcome, policy_for(case.announcement, zalo, channels["zalo"]), at(20))
+    after = planned(having(case, zalo=looked), 20, channels=channels).deliveries["zalo"]
+    deletes = Verb.DELETE in can
+    assert after.state is S.LIVE
+    assert after.reason is not None
+    assert after.reason.key == ("deleting" if deletes else "delete_unsupported")
+    assert (after.next_at is not None and after.next_at <= at(20)) if deletes else after.next_at is None
+
+
+def test_a_look_that_the_platform_does_not_offer_any_more_keeps_no_case_open():
+    resting = having(accepted(route(post_to=("zalo",), stand_ins={}, reserve=(), goal=NO_RESERVE)), zalo=S.LIVE)
+    looks = having(resting, zalo={"next_at": at(40)})
+    cannot = tuned(zalo={"abilities": frozenset({Verb.PROBE})})
+    assert planned(looks, 11).announcement.closed_at is None
+    assert planned(looks, 11, channels=cannot).announcement.closed_at == at(11)
+
+
 def test_a_wanted_repeat_that_is_withdrawn_is_not_called_unsent():
     repeat = accepted(route(post_to=("telegram",), stand_ins={}, reserve=(), on_unconfirmed=REPEAT, goal=NO_RESERVE))
     case = having(repeat, telegram={"first_sent_at": at(1), "attempt": 1, "repeats": 1})
@@ -819,9 +848,13 @@ VIEWS = st.sampled_from(
     ]
 )
 CHANNELS = st.builds(
-    lambda slow, look: tuned(**{name: {"usual": s(600), "look_back": look} for name in slow}),
+    lambda slow, look, stay: tuned(
+        tuned(**{name: {"usual": s(600), "look_back": look} for name in slow}),
+        **{name: {"abilities": ALL_VERBS - {Verb.DELETE}} for name in stay},
+    ),
     st.sets(st.sampled_from(["zalo", "threads", "tiktok", "email"]), max_size=3),
     st.sampled_from([None, s(30)]),
+    st.sets(st.sampled_from(["zalo", "facebook", "youtube"]), max_size=2),
 )
 KNOWN = st.one_of(
     st.just((None, None)),
@@ -944,42 +977,46 @@ def lives(seed: int, case: Case, channels: Channels) -> Iterator[tuple[Case, Cas
     rng, now = random.Random(seed), T0
     views = [UP, UP, META_DOWN, down("facebook"), down("tiktok", half_open=True), CUT_OFF]
     withdrawn_after = rng.choice([None, None, rng.uniform(1, 900)])
+    asked: dict[str, Verb] = {}
     for _ in range(1500):
         before = case
         if withdrawn_after and now >= at(withdrawn_after) and not case.announcement.withdrawn_at:
             case = withdrawn(case, (now - T0).total_seconds())
-        case = acted(rng, case, channels, now)
+        case = acted(rng, case, channels, now, asked)
         made = plan(case, channels, rng.choice(views), now)
         case = made.case
         yield before, case, now
-        if made.wake_at is None:
+        if made.wake_at is None and not asked:
             return
         soon = now + s(rng.choice([0.2, 1, 5, 30]))
-        now = min(made.wake_at, soon) if rng.random() < 0.4 else made.wake_at
+        wake_at = made.wake_at or soon
+        now = min(wake_at, soon) if asked or rng.random() < 0.4 else wake_at
     pytest.fail("it never comes to rest")
 
 
-def acted(rng: random.Random, case: Case, channels: Channels, now: datetime) -> Case:
-    """Some of what is ready is sent, asked or answered; an attempt in flight is answered or stays silent."""
+def acted(rng: random.Random, case: Case, channels: Channels, now: datetime, asked: dict[str, Verb]) -> Case:
+    """Some of what is ready is sent, asked or answered; what is in flight is answered or stays silent."""
     for name, d in case.deliveries.items():
         policy = policy_for(case.announcement, d, channels[name])
         if rng.random() < 0.3:
             continue
-        if d.state is S.SENDING:
-            changed = settle(d, Verb.PUBLISH, answers(rng, Verb.PUBLISH, now), policy, now)
+        if (verb := Verb.PUBLISH if d.state is S.SENDING else asked.pop(name, None)) is not None:
+            changed = settle(d, verb, answers(rng, verb, now), policy, now)
         else:
-            changed = _asked_or_begun(rng, case, d, policy, now)
+            changed = _asked_or_begun(case, d, policy, now, asked)
         assert changed.state is d.state or changed.state in MOVES[d.state]
         case = having(case, **{name: changed})
     return case
 
 
-def _asked_or_begun(rng: random.Random, case: Case, d: Delivery, policy: Any, now: datetime) -> Delivery:
+def _asked_or_begun(case: Case, d: Delivery, policy: Any, now: datetime, asked: dict[str, Verb]) -> Delivery:
     ready = d.state is S.DUE if d.next_at is None else d.next_at <= now
     verb = verb_for(d, policy, withdrawn=case.announcement.withdrawn_at is not None) if ready else None
-    if verb is None:
-        return d
-    return begin(d, policy, now) if verb is Verb.PUBLISH else settle(d, verb, answers(rng, verb, now), policy, now)
+    if verb is Verb.PUBLISH:
+        return begin(d, policy, now)
+    if verb is not None:
+        asked[d.channel] = verb
+    return d
 
 
 @given(st.integers(0, 2**32), ROUTES, CHANNELS)
@@ -1002,3 +1039,5 @@ def test_a_whole_announcement_keeps_the_rules(seed: int, plan_of_it: Any, channe
         case = after
     assert all(d.state in RESTING for d in case.deliveries.values())
     assert case.announcement.closed_at is not None
+    if case.announcement.withdrawn_at:
+        assert all(left_up(case.announcement, d) for d in case.deliveries.values() if d.state is S.LIVE)
