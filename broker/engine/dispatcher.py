@@ -231,6 +231,13 @@ class Dispatcher:
                 case = _put(case, asked_anew(case.deliveries[name], policy, now))
         return case
 
+    def hold_back(self, key: str) -> None:
+        """Of the attempts on this channel, those of which nothing has left by now leave nothing."""
+        for held in self._held.values():
+            for name, gate in held.gates.items():
+                if key_of(held.case.announcement.agency, name) == key and not gate.passed:
+                    gate.close()
+
     def holds(self, announcement_id: str) -> bool:
         return announcement_id in self._held
 
@@ -445,8 +452,8 @@ class Dispatcher:
             gate.close()
         job = self._courier.job(announcement, delivery, gate, self._keeper(held, delivery))
         self._at(Point.INTENT_DURABLE)
-        await held.permits[name].pacer.turn()
-        outcome = await self._courier.publish(station, job)
+        await (pacer := held.permits[name].pacer).turn()
+        outcome = None if gate.is_closed or pacer.stopped else await self._courier.publish(station, job)
         self._at(Point.OUTCOME_KNOWN)
         permit = held.permits.pop(name)
         del held.gates[name]

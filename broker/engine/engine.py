@@ -211,6 +211,8 @@ class Engine:
     def _pause_changed(self, key: str) -> None:
         if pacer := self.dispatcher.pacers.get(key):
             pacer.paused = self.pauses.holds(key)
+            if pacer.paused:
+                self.dispatcher.hold_back(key)
             pacer.backlog = True
             pacer.pump()
 

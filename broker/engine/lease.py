@@ -58,6 +58,11 @@ class AttemptGate:
     def close(self) -> None:
         self._closed = True
 
+    @property
+    def is_closed(self) -> bool:
+        """Nothing may leave any more, whatever the lease says."""
+        return self._closed and not self._always_open
+
 
 class LeaseKeeper:
     """Renews the run's lease every ten seconds; calls `lost` once if another run has ended it."""

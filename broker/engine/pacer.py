@@ -114,7 +114,7 @@ class Pacer:
             if not self._send(ref, permit):
                 permit.give_back()
         wants_more = self.backlog and not (any(self._lanes) and self._is_sifted)
-        if wants_more and self._allowed() > self._in_flight and not self._stopped:
+        if wants_more and self._allowed() > self._in_flight and not self.stopped:
             self.backlog = False
             self._fetch(self)
         self._wait_for_the_window()
@@ -140,6 +140,11 @@ class Pacer:
         return self.down is not None or self._clean_rounds is not None
 
     @property
+    def stopped(self) -> bool:
+        """Nothing may begin, whoever has a permit: paused, or held."""
+        return self.paused or self.held
+
+    @property
     def waiting(self) -> int:
         return sum(len(lane) for lane in self._lanes)
 
@@ -155,16 +160,12 @@ class Pacer:
 
     # inside
 
-    @property
-    def _stopped(self) -> bool:
-        return self.paused or self.held
-
     def _allowed(self) -> int:
         half_open = self.down is not None and self.down.half_open
         return allowed_in_flight(self._profile, self._clean_rounds, down=self.down is not None, may_try=half_open)
 
     def _free(self) -> bool:
-        waits = self._stopped or not (self._is_sifted or self.down)
+        waits = self.stopped or not (self._is_sifted or self.down)
         return not waits and self._in_flight < self._allowed() and self._wait_s() <= 0
 
     def _wait_s(self) -> float:

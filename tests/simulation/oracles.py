@@ -233,7 +233,9 @@ class Judge:
     def not_waited_for(self) -> Iterator[Finding]:
         """Nothing begins where the desk said to wait, and nothing again before the platform wants it."""
         for pause in self._o.pauses:
-            for at, _, announcement_id in self._o.platforms[pause.channel].begun:
+            platform = self._o.platforms[pause.channel]
+            begun = [(announcement_id, at) for at, _, announcement_id in platform.begun]
+            for announcement_id, at in [*begun, *_first_bytes(platform)]:
                 if pause.since < at < pause.until:
                     yield Finding("sent while paused", f"{announcement_id} on {pause.channel} at {at:.1f}")
         for name, platform in self._o.platforms.items():
@@ -345,6 +347,15 @@ class Judge:
 
     def _plan(self, errand: Errand) -> RoutePlan:
         return self._world.plan(errand.submission)
+
+
+def _first_bytes(platform: Platform) -> Iterator[tuple[str, float]]:
+    """When each attempt began to leave."""
+    attempts: dict[tuple[str, int], float] = {}
+    for left in platform.left:
+        if left.verb is Verb.PUBLISH:
+            attempts.setdefault((left.announcement_id, left.attempt), (left.at - START).total_seconds())
+    yield from ((announcement_id, at) for (announcement_id, _), at in attempts.items())
 
 
 def errand_id(errand: Errand) -> str:

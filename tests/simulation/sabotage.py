@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from broker.contract import Job
+from broker.engine.dispatcher import Dispatcher
 from broker.engine.engine import Engine
 from broker.engine.pacer import Pacer, Permit
 from broker.engine.switches import Switches
@@ -79,6 +80,17 @@ class AlwaysAPermit(Pacer):
 def _always_a_permit(life: Life) -> None:
     for pacer in life.engine.dispatcher.pacers.values():
         pacer.__class__ = AlwaysAPermit
+
+
+class ForgetsPermits(Dispatcher):
+    """A pause that does not reach what has its permit."""
+
+    def hold_back(self, key: str) -> None:
+        return None
+
+
+def _permits_outlive_a_pause(life: Life) -> None:
+    life.engine.dispatcher.__class__ = ForgetsPermits
 
 
 class ForgetfulDisk(Disk):
@@ -248,6 +260,12 @@ CASES = (
         sabotage=Sabotage(channel=_profile(probe_every=timedelta(days=1))),
         red=_red("attempt on a dead channel"),
         setting=Setting(spells=LONG_DOWN, news=2),
+    ),
+    Case(
+        name="permits outlive a pause",
+        sabotage=Sabotage(started=_permits_outlive_a_pause),
+        red=_red("sent while paused"),
+        setting=Setting(spells=((T.PAUSED, 0.02, 60),)),
     ),
     Case(
         name="rate ignored",

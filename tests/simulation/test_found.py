@@ -107,6 +107,15 @@ def test_of_the_copies_owed_after_an_outage_only_the_newest_five_go(rate_per_s: 
     assert len(play(world).platforms["meta"].copies) == 5
 
 
+@pytest.mark.parametrize(("disk_s", "latency_s", "at"), [(1.0, 0.1, 30.1), (0.002, 2.0, 29.9)])
+def test_what_has_its_permit_when_the_desk_pauses_a_channel_waits_too(disk_s: float, latency_s: float, at: float):
+    """Found: accepted while the pause was on its way to the disk, it was sent after the desk was told; so was what
+    was connecting then."""
+    paused = channel("meta", Kind.LIST, Spell(Trouble.PAUSED, 30, 60), nature={"latency_s": latency_s})
+    [platform] = play(replace(scene([paused], news(at=at)), disk_s=disk_s)).platforms.values()
+    assert [copy.made_at > START + timedelta(seconds=60) for copy in platform.copies] == [True]
+
+
 def test_a_platform_that_asks_us_to_wait_is_left_alone_with_all_announcements():
     world = scene([channel("meta", Kind.LIST, Spell(Trouble.THROTTLED, 0, 60))], *(news(n, 30 + n) for n in range(4)))
     [platform] = play(world).platforms.values()
