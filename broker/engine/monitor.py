@@ -187,17 +187,20 @@ class Monitor:
 
     def _probe_if_due(self, key: str, now: datetime) -> datetime:
         """Starts a probe if it is time; when the channel is to be looked at next."""
-        member = self._members[key]
-        in_outage = shared_outage(self.view.down.get(key)) or is_returning(key, self._members, now)
-        due_at = probe_at(member.health, member.profile, now, shared_outage=in_outage)
         if key in self._probing:
             return now + LONGEST_WAIT
+        member = self._members[key]
+        in_outage = member.health.denied and self._is_in_outage(key, now)
+        due_at = probe_at(member.health, member.profile, now, shared_outage=in_outage)
         if due_at > now and key not in self._asked:
             return due_at
         self._asked.discard(key)
         task = asyncio.create_task(self._probe_one(key), name=f"probe {key}")
         self._probing[key] = task
         return now + member.profile.probe_every
+
+    def _is_in_outage(self, key: str, now: datetime) -> bool:
+        return shared_outage(self.view.down.get(key)) or is_returning(key, self._members, now)
 
     async def _probe_one(self, key: str) -> None:
         try:
