@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
+from heapq import heappop, heappush
 from typing import Any
 
 import structlog
@@ -35,6 +36,7 @@ from broker.rules.health import (
     is_known,
     is_open,
     is_returning,
+    is_well,
     observe,
     probe_at,
     refuses_everything,
@@ -43,6 +45,7 @@ from broker.rules.health import (
     view,
 )
 from broker.store import SaveBreaker
+from broker.values import replace
 
 log = structlog.get_logger("loa.monitor")
 
@@ -70,6 +73,12 @@ class Monitor:
         self._stations, self._writer, self._courier, self._clock = stations, writer, courier, clock
         self._changed, self._refused = changed, refused
         self._members = {key: Member(key, s.agency, s.channel.profile, ChannelHealth()) for key, s in stations.items()}
+        self._order = {key: number for number, key in enumerate(self._members)}
+        self._ailing: set[str] = set()
+        """Those that are not well, or may not be: the others change nothing with time."""
+        self._agenda = Agenda()
+        self._unsure = set(self._members)
+        """When these are to be probed next must be found out anew."""
         self._asked: set[str] = set()
         self._probing: dict[str, asyncio.Task[None]] = {}
         self._loop: asyncio.Task[None] | None = None
@@ -120,7 +129,8 @@ class Monitor:
 
     def look(self) -> None:
         """Derives the view anew and reports what changed."""
-        before, self.view = self.view, view(self._members, self._clock.now(), self._witnesses.silent)
+        members = self._members if self._ailing else {}
+        before, self.view = self.view, view(members, self._clock.now(), self._witnesses.silent)
         keys = {k for k in before.down.keys() | self.view.down.keys() if _shape(before, k) != _shape(self.view, k)}
         if before.own_network_since != self.view.own_network_since:
             keys |= self._members.keys()
@@ -131,8 +141,9 @@ class Monitor:
             self._changed(keys)
 
     def _put(self, key: str, health: ChannelHealth) -> None:
-        member = self._members[key]
-        self._members[key] = Member(member.key, member.agency, member.profile, health)
+        self._members[key] = replace(self._members[key], health=health)
+        self._unsure.add(key)
+        (self._ailing.discard if is_well(health) else self._ailing.add)(key)
 
     def _ask_around(self, key: str) -> None:
         self._ask({key} | siblings(key, self._members))
@@ -172,10 +183,10 @@ class Monitor:
         while True:
             self._wake.clear()
             now = self._clock.now()
-            next_at = min((self._probe_if_due(key, now) for key in self._members), default=now + LONGEST_WAIT)
+            next_at = min([now + LONGEST_WAIT, *(self._probe_if_due(key, now) for key in self._to_look_at(now))])
             self.look()
-            changes = (changes_at(m.health, now) for m in self._members.values())
-            next_at = min([next_at, now + LONGEST_WAIT, *(at for at in changes if at)])
+            changes = (changes_at(self._members[key].health, now) for key in self._ailing)
+            next_at = min([next_at, *self._agenda.next(), *(at for at in changes if at)])
             await self._wake_or((next_at - now + JUST_AFTER).total_seconds())
 
     async def _wake_or(self, seconds: float) -> None:
@@ -185,19 +196,25 @@ class Monitor:
         except TimeoutError:
             return
 
+    def _to_look_at(self, now: datetime) -> list[str]:
+        """Whose time has come or is not known, in order. That of a refused login depends on others."""
+        unsure = self._unsure | {key for key in self._ailing if self._members[key].health.denied}
+        keys = (unsure | self._asked | self._agenda.due(now)) - self._probing.keys()
+        self._unsure.clear()
+        return sorted(keys, key=self._order.__getitem__)
+
     def _probe_if_due(self, key: str, now: datetime) -> datetime:
         """Starts a probe if it is time; when the channel is to be looked at next."""
-        if key in self._probing:
-            return now + LONGEST_WAIT
         member = self._members[key]
         in_outage = member.health.denied and self._is_in_outage(key, now)
-        due_at = probe_at(member.health, member.profile, now, shared_outage=in_outage)
-        if due_at > now and key not in self._asked:
-            return due_at
-        self._asked.discard(key)
-        task = asyncio.create_task(self._probe_one(key), name=f"probe {key}")
-        self._probing[key] = task
-        return now + member.profile.probe_every
+        next_at = probe_at(member.health, member.profile, now, shared_outage=in_outage)
+        if next_at <= now or key in self._asked:
+            self._asked.discard(key)
+            self._agenda.drop(key)
+            self._probing[key] = asyncio.create_task(self._probe_one(key), name=f"probe {key}")
+            return now + member.profile.probe_every
+        self._agenda.put(key, next_at)
+        return next_at
 
     def _is_in_outage(self, key: str, now: datetime) -> bool:
         return shared_outage(self.view.down.get(key)) or is_returning(key, self._members, now)
@@ -207,7 +224,41 @@ class Monitor:
             await self.probe(key)
         finally:
             self._probing.pop(key, None)
+            self._unsure.add(key)
             self._wake.set()
+
+
+class Agenda:
+    """By when each key is to be looked at. What is not due costs nothing: with a thousand agencies something is probed
+    all the time."""
+
+    def __init__(self) -> None:
+        self._at: dict[str, datetime] = {}
+        self._heap: list[tuple[datetime, str]] = []
+
+    def put(self, key: str, at: datetime) -> None:
+        """From now on this time counts for the key, and no other."""
+        self._at[key] = at
+        heappush(self._heap, (at, key))
+
+    def drop(self, key: str) -> None:
+        self._at.pop(key, None)
+
+    def due(self, now: datetime) -> set[str]:
+        """Takes out what is due."""
+        keys: set[str] = set()
+        while self._heap and self._heap[0][0] <= now:
+            at, key = heappop(self._heap)
+            if self._at.get(key) == at:
+                del self._at[key]
+                keys.add(key)
+        return keys
+
+    def next(self) -> list[datetime]:
+        """When the next one is due, if there is one."""
+        while self._heap and self._at.get(self._heap[0][1]) != self._heap[0][0]:
+            heappop(self._heap)
+        return [self._heap[0][0]] if self._heap else []
 
 
 def _matters(health: ChannelHealth) -> bool:

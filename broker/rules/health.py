@@ -7,7 +7,7 @@ says what is down, since when and why.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -139,6 +139,11 @@ class Member:
     agency: str
     profile: Profile
     health: ChannelHealth
+    domains: tuple[tuple[Scope, str], ...] = field(init=False, repr=False)
+    """What it shares with others; kept because every view asks for it."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "domains", tuple(domains(self.profile)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,10 +200,12 @@ def evidence(verb: Verb, outcome: Finding, announcement_id: str | None = None) -
 
 def observe(health: ChannelHealth, seen: Evidence, profile: Profile, now: datetime) -> ChannelHealth:
     """The channel's health after one piece of evidence. Pure."""
+    noted: dict[str, object] = {}
     if seen.fault is None or seen.fault is Fault.SERVER:
-        health = replace(health, answered_at=now)
+        noted["answered_at"] = now
     if not seen.by_post:
-        health = replace(health, probed_at=now, probes=health.probes + 1)
+        noted |= {"probed_at": now, "probes": health.probes + 1}
+    health = replace(health, **noted)
     match seen.verdict:
         case Verdict.UP if seen.by_post:
             return _close(health, profile, now)
@@ -332,6 +339,11 @@ def is_open(health: ChannelHealth) -> bool:
     return health.breaker is not Breaker.CLOSED
 
 
+def is_well(health: ChannelHealth) -> bool:
+    """Nothing is held against it, and time alone changes nothing of that."""
+    return not (is_open(health) or health.failed_at or health.failures or health.media_failed_at)
+
+
 def refuses_everything(health: ChannelHealth) -> bool:
     return len(health.refused) >= REFUSES_EVERYTHING
 
@@ -427,12 +439,13 @@ def domains(profile: Profile) -> Iterable[tuple[Scope, str]]:
 
 def siblings(key: str, members: Mapping[str, Member]) -> set[str]:
     """Who is asked for evidence when `key` failed: one member of each shared domain, for a path of another operator."""
-    me = members[key].profile
+    me = members[key]
     asked: set[str] = set()
-    for scope, name in domains(me):
+    for scope, name in me.domains:
         for other in members.values():
-            shares = other.key != key and (scope, name) in domains(other.profile)
-            if shares and not (scope in (Scope.PATH, Scope.HOST) and other.profile.operator == me.operator):
+            shares = other.key != key and (scope, name) in other.domains
+            alike = other.profile.operator == me.profile.operator
+            if shares and not (scope in (Scope.PATH, Scope.HOST) and alike):
                 asked.add(other.key)
                 break
     return asked
@@ -440,12 +453,8 @@ def siblings(key: str, members: Mapping[str, Member]) -> set[str]:
 
 def comrades(key: str, members: Mapping[str, Member]) -> Iterable[Member]:
     """The other channels of its operator or its login: they fail together, and return together."""
-    mine = _fate(members[key].profile)
-    return (m for m in members.values() if m.key != key and mine & _fate(m.profile))
-
-
-def _fate(profile: Profile) -> set[tuple[Scope, str]]:
-    return {domain for domain in domains(profile) if domain[0] in (Scope.OPERATOR, Scope.LOGIN)}
+    mine = {domain for domain in members[key].domains if domain[0] in (Scope.OPERATOR, Scope.LOGIN)}
+    return (m for m in members.values() if m.key != key and not mine.isdisjoint(m.domains))
 
 
 def is_returning(key: str, members: Mapping[str, Member], now: datetime) -> bool:
@@ -468,10 +477,8 @@ def view(members: Mapping[str, Member], now: datetime, witnesses_silent: bool | 
     if own_since is not None:
         failing_themselves = {m.key: m for m in failing if not _is_silent(m.health)}
         return View(media | _downs(failing_themselves, {}, now), own_since)
-    shared: dict[tuple[Scope, str], list[Member]] = defaultdict(list)
-    for member in members.values():
-        for domain in domains(member.profile):
-            shared[domain].append(member)
+    suspects = [d for d, n in Counter(d for m in failing for d in m.domains).items() if n >= OPENS_AFTER]
+    shared = {d: [m for m in members.values() if d in m.domains] for d in suspects}
     broken = {d: broke for d, group in shared.items() if (broke := _domain_down(d, group, now)) is not None}
     return View(media | _downs(members, broken, now))
 
@@ -496,6 +503,9 @@ def needs_media_host(profile: Profile) -> bool:
     return profile.media.by_url and profile.media.card is not None
 
 
+_WIDEST_FIRST = (Scope.OPERATOR, Scope.PATH, Scope.LOGIN, Scope.HOST)
+
+
 def _downs(members: Mapping[str, Member], broken: Mapping[tuple[Scope, str], Down], now: datetime) -> dict[str, Down]:
     return {key: found for key, m in members.items() if (found := _down(m, broken, members, now)) is not None}
 
@@ -505,13 +515,11 @@ def _down(
 ) -> Down | None:
     """The widest domain that explains it, else the channel itself. No agency is told of another's channels."""
     trial = may_try(member.health, now)
-    for scope in (Scope.OPERATOR, Scope.PATH, Scope.LOGIN, Scope.HOST):
-        for domain in domains(member.profile):
-            if domain[0] is scope and domain in broken:
-                found = broken[domain]
-                ours = tuple(key for key in found.channels if members[key].agency == member.agency)
-                detail = members[ours[0]].health.detail if ours else ""
-                return replace(found, half_open=trial, channels=ours, detail=detail)
+    if around := [broken[d] for d in member.domains if d in broken]:
+        found = min(around, key=lambda down: _WIDEST_FIRST.index(down.scope))
+        ours = tuple(key for key in found.channels if members[key].agency == member.agency)
+        detail = members[ours[0]].health.detail if ours else ""
+        return replace(found, half_open=trial, channels=ours, detail=detail)
     health = member.health
     if not is_open(health):
         return None
