@@ -22,6 +22,7 @@ from broker.rules.standing import (
     goal_holds,
     is_taken_back,
     is_unsuited,
+    meets,
     missed_goal,
     reach,
     rests,
@@ -97,7 +98,7 @@ class _Walk:
         self.case, self.channels, self.health, self.now = case, channels, health, now
         self.announcement, self.route = case.announcement, case.announcement.plan
         self.start_until = start_until(case.announcement)
-        self.holds = goal_holds(case, channels)
+        self.holds = meets(self.route.goal, filter(self.is_counted_on, case.deliveries.values()), channels)
 
     # stand-ins
 
@@ -224,10 +225,18 @@ class _Walk:
                 operators.add(channel.operator)
                 domestic |= {channel.operator} if channel.domestic else set()
 
+    def is_counted_on(self, d: Delivery) -> bool:
+        """Live, and read back where that is to be done, unless its channel still works: a platform that fails right
+        after its answer may have shown nothing."""
+        if d.state is not S.LIVE or d.seen is not None or self.down(d.channel) is None:
+            return d.state is S.LIVE
+        profile = self.channels[d.channel].profile
+        return profile.look_back is None or Verb.FIND not in profile.abilities
+
     def may_count(self, d: Delivery) -> bool:
         """Live, or under way, without trouble and able to be live in time."""
         if d.state is S.LIVE:
-            return True
+            return self.is_counted_on(d)
         if d.channel not in self.channels or not self.helps(d.channel):
             return False
         late_stage = self.announcement.base_at + self.route.goal.within * 0.75

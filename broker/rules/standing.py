@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from broker.contract import Profile, Readers
-from broker.model import RESTING, Announcement, Case, Delivery, Event, Reason, State, Status
+from broker.model import RESTING, Announcement, Case, Delivery, Event, Goal, Reason, State, Status
 from broker.rules.delivery import LOOKS
 
 S = State
@@ -76,8 +76,12 @@ def left_up(announcement: Announcement, d: Delivery) -> bool:
 
 def goal_holds(case: Case, channels: Channels) -> bool:
     """Readers can see it on as many operators as the route asks for."""
-    operators, domestic = reach(live(case), channels)
-    goal = case.announcement.plan.goal
+    return meets(case.announcement.plan.goal, live(case), channels)
+
+
+def meets(goal: Goal, deliveries: Iterable[Delivery], channels: Channels) -> bool:
+    """Whether these deliveries are on as many operators as that."""
+    operators, domestic = reach(deliveries, channels)
     return len(operators) >= goal.operators and len(domestic) >= goal.domestic
 
 

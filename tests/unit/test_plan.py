@@ -24,6 +24,7 @@ from broker.outcome import (
     NotSeen,
     Pending,
     Rejected,
+    Seen,
     Throttled,
     Unavailable,
     Uncertain,
@@ -426,6 +427,17 @@ def test_rule_3_the_goal_is_saved_again_when_a_removal_undoes_it():
     gone = planned(having(case, zalo=S.REMOVED), 40)
     assert started(case, gone) == {"zalo_push"}
     assert (gone.announcement.status, gone.announcement.met_at) == (Status.OPEN, at(5))
+
+
+def test_rule_3_a_copy_that_nobody_has_read_back_before_its_platform_failed_is_not_counted_on():
+    """Found: one was dropped in silence, and that came to light when it was too late to start anything."""
+    case = having(accepted(route(post_to=("zalo", "facebook"), stand_ins={})), zalo=S.LIVE, facebook=S.LIVE)
+    assert planned(case, 40, META_DOWN).announcement.status is Status.REACHED
+    assert starts(case, 40, META_DOWN) == {"email"}
+    assert starts(case, 40) == set()
+    assert starts(having(case, facebook={"seen": Seen.ACCOUNT}), 40, META_DOWN) == set()
+    for nobody_looks in ({"look_back": None}, {"abilities": ALL_VERBS - {Verb.FIND}}):
+        assert starts(case, 40, META_DOWN, tuned(facebook=nobody_looks)) == set()
 
 
 def test_rule_3_reserve_that_is_not_sent_yet_is_let_go_when_the_goal_holds():
@@ -937,7 +949,10 @@ def test_no_louder_channel_than_the_goal_needs(case: Case, channels: Channels, h
     after = plan(case, channels, health, now).case
     goal = case.announcement.plan.goal
     begun = {n for n in started(case, after) if case.deliveries[n].role is Role.RESERVE}
-    operators, domestic = reach([d for d in case.deliveries.values() if d.state is S.LIVE], channels)
+    known = {n for n, d in case.deliveries.items() if d.seen or channels[n].key not in health.down}
+    unseen = {n for n in case.deliveries.keys() - known if channels[n].profile.look_back is not None}
+    live = [d for n, d in case.deliveries.items() if d.state is S.LIVE and n not in unseen]
+    operators, domestic = reach(live, channels)
     if len(operators) >= goal.operators and len(domestic) >= goal.domestic:
         assert not begun
     fast = {n for n in begun if channels[n].profile.usual <= s(5)}
