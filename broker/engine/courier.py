@@ -61,7 +61,7 @@ class Courier:
             async with asyncio.timeout(lasts_at_most(station.channel.profile).total_seconds()):
                 return await station.adapter.publish(job)
         except GateClosed:
-            return None if not job.gate.passed else Uncertain(Fault.SERVER, "stopped in the middle of an attempt")
+            return None if not job.gate.passed else Uncertain(Fault.CRASH, "stopped in the middle of it")
         except TimeoutError:
             return _lost(job, Fault.HANG, "no answer in time")
         except Exception as error:

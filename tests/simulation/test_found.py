@@ -116,6 +116,13 @@ def test_what_has_its_permit_when_the_desk_pauses_a_channel_waits_too(disk_s: fl
     assert [copy.made_at > START + timedelta(seconds=60) for copy in platform.copies] == [True]
 
 
+def test_withdrawals_in_the_middle_of_attempts_are_no_failures_of_the_platform():
+    in_two_steps = channel("meta", Kind.PREPARED_LIST, nature={"latency_s": 1.0})
+    taken_back = [news(n, 30 + 8 * n, withdrawn_after=2.0) for n in range(2)]
+    [platform] = play(scene([in_two_steps], *taken_back, news(2, 50))).platforms.values()
+    assert [copy.made_at < START + timedelta(seconds=60) for copy in platform.copies] == [True]
+
+
 def test_a_platform_that_asks_us_to_wait_is_left_alone_with_all_announcements():
     world = scene([channel("meta", Kind.LIST, Spell(Trouble.THROTTLED, 0, 60))], *(news(n, 30 + n) for n in range(4)))
     [platform] = play(world).platforms.values()
