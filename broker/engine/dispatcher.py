@@ -30,7 +30,7 @@ from broker.engine.switches import Point, Switches
 from broker.engine.writer import Lane, Writer
 from broker.model import Announcement, Case, Delivery, Event, State, Urgency, Verb
 from broker.outcome import Cause, Fault, Finding, Live, Pending, Throttled, Uncertain, Unfinished, bounded
-from broker.rules.delivery import Policy, asked_anew, begin, settle, unsent, verb_for
+from broker.rules.delivery import Policy, asked_anew, begin, concerns, settle, unsent, verb_for
 from broker.rules.failover import is_class_c, plan, policy_for
 from broker.rules.standing import Channels, events, is_taken_back
 from broker.store import Accept, Change, Done, DueRef, IdempotencyRecord, InboxEntry, Result, Save
@@ -489,7 +489,7 @@ class Dispatcher:
     def _settled(self, case: Case, sent: Delivery, verb: Verb, outcome: Finding | None, now: datetime) -> Case:
         delivery = case.deliveries[sent.channel]
         policy = self._policy(case, delivery)
-        if policy is None or (delivery.attempt != sent.attempt and not isinstance(outcome, Live)):
+        if policy is None or not concerns(outcome, verb, sent, delivery):
             return case
         if outcome is None:
             return _put(case, unsent(delivery, policy)) if delivery.state is State.SENDING else case

@@ -96,6 +96,14 @@ def settle(delivery: Delivery, verb: Verb, outcome: Finding, policy: Policy, now
             return delivery
 
 
+def concerns(outcome: Finding | None, verb: Verb, asked: Delivery, delivery: Delivery) -> bool:
+    """Whether the answer to what was asked of `asked` says anything about the delivery as it is by now. A copy always
+    does; that there is none denies no word that came in meanwhile, a person's or a late answer's."""
+    if isinstance(outcome, Live):
+        return True
+    return asked.attempt == delivery.attempt and (verb is Verb.PUBLISH or asked.state is delivery.state)
+
+
 def begin(delivery: Delivery, policy: Policy, now: datetime) -> Delivery:
     """The durable intent: this attempt is about to leave. `next_at` is when its silence itself becomes an answer."""
     return replace(

@@ -36,6 +36,7 @@ from broker.rules.delivery import (
     asked_until,
     begin,
     by_time,
+    concerns,
     counts_copies,
     ended,
     lasts_at_most,
@@ -563,6 +564,15 @@ def test_nothing_is_asked_of_a_platform_that_does_not_offer_it(state: State):
 
 def test_what_expires_says_why_it_could_not_be_sent():
     assert by_time(delivery(S.DUE, cause=Cause.OUTAGE), policy(), at(3 * 3600)).cause is Cause.OUTAGE
+
+
+def test_an_answer_denies_nothing_that_came_in_since_it_was_asked_for():
+    checking, live = delivery(S.CHECKING), delivery(S.LIVE)
+    said_live = concerns(Absent(), Verb.FIND, checking, live)
+    assert (said_live, concerns(LIVE, Verb.FIND, checking, live)) == (False, True)
+    assert concerns(Absent(), Verb.FIND, live, live)
+    assert concerns(LOST, Verb.PUBLISH, delivery(S.SENDING), checking), "time may have called it lost before"
+    assert not concerns(LOST, Verb.PUBLISH, delivery(S.SENDING), delivery(S.SENDING, attempt=2))
 
 
 @pytest.mark.parametrize("verb", [Verb.PROBE, Verb.EDIT, Verb.REHEARSE])
