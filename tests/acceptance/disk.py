@@ -109,12 +109,18 @@ def inside(rig: Rig, path: Path) -> Path:
 
 
 def fill(path: Path) -> None:
-    """Takes nearly all the space there is, at once: what the broker frees from now on is its own."""
+    """Takes nearly all the space there is, at once; never more than that, for what the broker frees is its own."""
     with path.open("wb") as file:
+        size = _free(path) - LEFT_BYTES
         while True:
-            disk = os.statvfs(path.parent)
             with suppress(OSError):  # the broker took some of it meanwhile
-                return os.posix_fallocate(file.fileno(), 0, disk.f_bavail * disk.f_frsize - LEFT_BYTES)
+                return os.posix_fallocate(file.fileno(), 0, size)
+            size = min(size, _free(path) - LEFT_BYTES)
+
+
+def _free(path: Path) -> int:
+    disk = os.statvfs(path.parent)
+    return disk.f_bavail * disk.f_frsize
 
 
 @dataclass(slots=True)
@@ -154,7 +160,7 @@ async def full_disk(folder: Path, seed: int, *, seconds: float, per_s: int = 100
         await rig.start(wrapped=mounted(rig.disk, "40m"))
         rig.submit(2)
         await rig.accepted()
-        await rig.control.fail("telegram", "slow_drip", step="publish", after=0.004)
+        await rig.control.fail("telegram", "slow_drip", step="publish", after=0.001)
         in_flight = rig.submit(3)
         await rig.accepted()
         filler = inside(rig, rig.disk / "filler")
