@@ -34,9 +34,10 @@ def told(
     strikes: Sequence[Strike] = (),
     ways: dict[str, tuple[Spell, ...]] | None = None,
     language: str = "en",
+    **profile: timedelta,
 ) -> tuple[dict[str, list[tuple[float, str]]], Outcome]:
-    """By way: when, and the first line of what people were told."""
-    alerting = [channel(name, Kind.NOTHING, *(ways or {}).get(name, ())) for name in WAYS]
+    """By way: when, and the first line of what people were told. `profile`: of the ways."""
+    alerting = [channel(name, Kind.NOTHING, *(ways or {}).get(name, ()), **profile) for name in WAYS]
     names = tuple(spec.name for spec in channels)
     world = scene([*channels, *alerting], *submissions, strikes=strikes, post_to=names)
     extra = {"agencies": {AGENCY: replace(AGENCY_WITH_PEOPLE, language=language)}}
@@ -90,7 +91,9 @@ def test_many_unconfirmed_copies_are_one_message():
 
 def test_a_shut_account_is_brought_to_mind_daily():
     shut = Spell(T.LOGGED_OUT, 0, 3 * DAY)
-    found, _ = told([channel("telegram", Kind.LIST, shut), ZALO, X], news(0, 30), news(1, 1.2 * DAY))
+    seldom = timedelta(hours=1)
+    channels = [channel("telegram", Kind.LIST, shut, probe_every=seldom), channel("x", Kind.LIST, probe_every=seldom)]
+    found, _ = told(channels, news(0, 30), news(1, 1.2 * DAY), probe_every=seldom)
     said = [at for at, text in found["duty"] if "shut us out" in text]
     assert len(said) == 2
     assert round((said[1] - said[0]) / DAY, 2) == 1

@@ -1,4 +1,4 @@
-"""What the simulation has found, each as the smallest world that shows it."""
+"""What the simulation has found, each as the smallest world that shows it (one more is in test_killed.py)."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -70,16 +70,6 @@ def test_when_our_own_network_is_cut_off_nothing_is_tried_again_and_again():
     outcome = play(scene(outside))
     assert [len(platform.copies) for platform in outcome.platforms.values()] == [1, 1, 1, 1]
     assert max(len(platform.begun) for platform in outcome.platforms.values()) <= 3
-
-
-@pytest.mark.parametrize("kind", Kind)
-def test_killed_between_any_two_steps_nothing_is_lost_or_doubled(kind: Kind):
-    """Found: a handle that was called durable with an earlier decision, and sent for the second time."""
-    channels = [channel("meta", kind), channel("x", Kind.LIST, nature={"latency_s": 0.05})]
-    slow_disk = replace(scene(channels), disk_s=0.2)
-    first = simulate(slow_disk).lives[0].process.steps
-    for step in range(first // 10, first, 1):
-        play(replace(slow_disk, strikes=(Strike(Blow.CRASH, 0.0, 5.0, step),)))
 
 
 @pytest.mark.parametrize("hangs_up_after", [0.0, 0.001, 0.1])

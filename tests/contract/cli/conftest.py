@@ -1,4 +1,4 @@
-"""The command line against real processes: a sandboxed server for the whole module, and `loa` as a function."""
+"""The command line against real processes: a sandboxed server for all of them, and `loa` as a function."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from broker.cli.app import run
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLE = ROOT / "config.example.toml"
+NO_CARD_VIDEOS = {f"LOA_CHANNELS__{name}__CARD_VIDEO": "false" for name in ("TIKTOK", "YOUTUBE")}
+"""Making one takes seconds of a processor; tests/contract/test_text_alone.py has them."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +97,10 @@ def stopped(process: subprocess.Popen[str]) -> int:
     return process.returncode
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     goal = json.dumps({"operators": 2, "domestic": 1, "within": "6s"})
-    environment = {"LOA_SERVER__LISTEN": "127.0.0.1:0", "LOA_ROUTES__BREAKING__GOAL": goal}
+    environment = {"LOA_SERVER__LISTEN": "127.0.0.1:0", "LOA_ROUTES__BREAKING__GOAL": goal, **NO_CARD_VIDEOS}
     process, ready = started("serve", "--sandbox", "--config", str(EXAMPLE), **environment)
     yield Server(ready["url"], ready["key"], ready["control"], ready["platforms"])
     assert stopped(process) == 0
