@@ -7,8 +7,8 @@ STAMP := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PIP_TOOLS := pip-tools==7.6.2
 ARGS ?=
-# Tests of one file share what they start, so a file stays with one worker.
-SPREAD := -n auto --dist loadfile --no-loadscope-reorder
+# Which tests stay together on one worker, and how many workers there are: tests/conftest.py.
+SPREAD := -n auto --dist loadscope --no-loadscope-reorder
 # Loa's own modules are compiled once, also where images forbid it: every command starts in a third of the time.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -52,8 +52,9 @@ format: $(STAMP)  ## Format the code and apply the linter's safe repairs
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-faults: $(STAMP)  ## Run the fault tests: killed and frozen processes, cut lines, the simulation (minutes)
-	@$(BIN)/python -m pytest -m "faults and not deep" $(ARGS)
+faults: $(STAMP)  ## Run the fault tests: killed and frozen processes, cut lines, the simulation, more examples (minutes)
+	@$(BIN)/python -m pytest $(SPREAD) -m "faults and not deep" $(ARGS)
+	@$(BIN)/python -m pytest $(SPREAD) -q -m "hypothesis and not deep" --hypothesis-profile thorough $(ARGS)
 
 bench: $(STAMP)  ## Run the benchmarks (about ten minutes); table and chart go into docs/performance.md
 	@$(BIN)/python -m benchmarks --write $(ARGS)

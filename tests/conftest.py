@@ -5,27 +5,42 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 SLOW_FOLDERS = frozenset({"acceptance", "faults", "simulation"})
-PATIENCE_S = 300
-"""They wait for real processes, on whatever machine there is."""
+TOGETHER = ("tests/contract/cli/",)
 TESTS = Path(__file__).parent
 
 # Some hundred processes are started: where images forbid it, each would compile all of Loa anew.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-settings.register_profile("loa", deadline=None)  # a busy machine is no bug
+# A busy machine is no bug: slowness alone fails no test.
+settings.register_profile("loa", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50)
+settings.register_profile("thorough", settings.get_profile("loa"), max_examples=200)  # `make faults`
 settings.load_profile("loa")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Two more than there are processors: many a test waits for a time limit."""
-    return (os.cpu_count() or 1) + 2
+    """One more than there are processors: many a test waits for a time limit, and each worker collects all tests."""
+    return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """What shares what it started stays with one worker: the tests of a file, or of all of a folder in `TOGETHER`."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return next((folder for folder in TOGETHER if file.startswith(folder)), file)
+
+    return Together(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -33,5 +48,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
         if folder in SLOW_FOLDERS and item.get_closest_marker("quick") is None:
             item.add_marker(pytest.mark.faults)
-            if item.get_closest_marker("timeout") is None:
-                item.add_marker(pytest.mark.timeout(PATIENCE_S))

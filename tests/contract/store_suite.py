@@ -45,12 +45,10 @@ from tests.contract.store_samples import (
     save,
 )
 from tests.contract.store_values import any_case, any_events
+from tests.examples import FEW
 
-PROPERTY = settings(
-    deadline=None,
-    max_examples=40,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
-)
+SHARED = (HealthCheck.function_scoped_fixture, HealthCheck.differing_executors)
+PROPERTY = settings(FEW, suppress_health_check=[*FEW.suppress_health_check, *SHARED])
 LEASE = timedelta(seconds=30)
 HOUR = timedelta(hours=1)
 SECOND = timedelta(seconds=1)

@@ -32,6 +32,7 @@ from broker.model import Post, Verb
 from broker.outcome import Absent, Fault, Live, Pending, Rejected, Seen, Unavailable, Uncertain
 from tests.contract.desk import POST, REFERENCE, DeskClock, DeskGate, job_for, tools
 from tests.contract.media_host import MediaHost
+from tests.examples import FEW
 
 Make = Callable[..., SiteAdapter]
 
@@ -194,6 +195,7 @@ async def test_the_feeds_are_valid(site, host, session):
     assert StrictPage(await read(session, f"{host.base_url}/")).text.count(POST.headline) == 1
 
 
+@FEW
 @given(st.text(), st.text(), st.text() | st.text().map("https://[".__add__))
 def test_no_text_breaks_page_or_feeds(headline: str, body: str, link: str):
     pages = Pages("https://tin.example/l", "Tin & <Ví Dụ>", timedelta(hours=7))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -34,7 +35,7 @@ def told(
     strikes: Sequence[Strike] = (),
     ways: dict[str, tuple[Spell, ...]] | None = None,
     language: str = "en",
-    **profile: timedelta,
+    **profile: Any,
 ) -> tuple[dict[str, list[tuple[float, str]]], Outcome]:
     """By way: when, and the first line of what people were told. `profile`: of the ways."""
     alerting = [channel(name, Kind.NOTHING, *(ways or {}).get(name, ()), **profile) for name in WAYS]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.look import LEGIBLE, Colour, Look
@@ -16,6 +16,7 @@ from broker.media.drawing import draw, glyph, measure
 from broker.media.layout import BOTTOM, HEIGHT, MARGIN, TEXT_WIDTH, TOP, WIDTH, Font, Line, Part, Weight, laid_out
 from broker.model import Card, Post
 from broker.rules.cards import card_of, drawable, written
+from tests.examples import FEW
 
 VIETNAMESE = "".join(
     unicodedata.normalize("NFC", letter + tone)
@@ -71,7 +72,7 @@ def test_what_has_no_room_is_cut_after_a_word():
 WORDS = st.text("aăđệửNgH .,:\n\u0301🌊-", max_size=400)
 
 
-@settings(max_examples=60, deadline=None)
+@FEW
 @given(WORDS, WORDS, WORDS, st.sampled_from((0, 300)))
 def test_no_word_leaves_its_place(agency, headline, body, logo_width):
     lines = laid_out(replace(CARD, agency=agency, headline=headline, body=body), measure, logo_width=logo_width)

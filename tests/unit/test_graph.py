@@ -28,7 +28,6 @@ def refusal(code: int | str, subcode: int | None = None, status: int = 400, **re
     return reply
 
 
-@pytest.mark.parametrize("status", [200, 400, 401, 403, 500, 503])
 @pytest.mark.parametrize(
     ("code", "subcode", "kind"),
     [
@@ -61,8 +60,9 @@ def refusal(code: int | str, subcode: int | None = None, status: int = 400, **re
         ("SOMETHING_NEW", None, Rejected),
     ],
 )
-def test_an_error_is_judged_by_its_code_and_never_by_its_status(status, code, subcode, kind):
-    assert isinstance(refusal(code, subcode, status).outcome, kind)
+def test_an_error_is_judged_by_its_code_and_never_by_its_status(code, subcode, kind):
+    for status in (200, 400, 401, 403, 500, 503):
+        assert isinstance(refusal(code, subcode, status).outcome, kind), status
 
 
 def test_a_refusal_names_its_code_and_the_platforms_words():

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -583,7 +583,6 @@ def test_stored_health_is_the_same_when_it_is_read_again(steps: Any):
 
 
 @given(HISTORIES, st.sampled_from([s(2), s(60), s(900)]))
-@settings(max_examples=60)
 def test_after_recovery_every_breaker_closes_or_lets_a_post_try(steps: Any, probe_every: timedelta):
     health, now = history(steps)
     known = replace(META, probe_every=probe_every)
@@ -625,7 +624,6 @@ def test_a_success_of_a_post_always_closes(steps: Any):
 
 
 @given(st.lists(st.tuples(st.floats(0, 50), st.sampled_from(EVERYONE), EVIDENCES), max_size=20), st.randoms())
-@settings(max_examples=60)
 def test_the_view_does_not_depend_on_the_order_of_the_channels(steps: Any, rng: Any):
     now, known = T0, {m.key: m for m in EVERYONE}
     for wait, member, (verb, outcome) in steps:

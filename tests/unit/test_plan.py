@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.contract import Readers, Step
@@ -35,6 +35,7 @@ from broker.rules.failover import give_up_late_copy, is_class_c, newest, plan, p
 from broker.rules.health import ChannelHealth, Member, Scope, View, evidence, observe, view
 from broker.rules.sentences import sentence
 from broker.rules.standing import Channels, events, left_up, reach
+from tests.examples import FEW
 from tests.unit.builders import (
     AGENCY,
     ALL_VERBS,
@@ -901,7 +902,6 @@ MOMENTS = st.sampled_from([3, 5, 15, 30, 31, 45, 60, 90, 120, 599, 600, 1800, 3 
 
 
 @given(any_case(), CHANNELS, VIEWS, MOMENTS)
-@settings(max_examples=150)
 def test_plan_is_idempotent(case: Case, channels: Channels, health: View, now: datetime):
     once = plan(case, channels, health, now)
     assert plan(once.case, channels, health, now) == once
@@ -923,7 +923,6 @@ def test_moves_of_plan_are_allowed_moves(case: Case, channels: Channels, health:
 
 
 @given(any_case(), CHANNELS, VIEWS, MOMENTS)
-@settings(max_examples=100)
 def test_nothing_starts_too_late_or_after_it_was_taken_back(
     case: Case, channels: Channels, health: View, now: datetime
 ):
@@ -937,14 +936,12 @@ def test_nothing_starts_too_late_or_after_it_was_taken_back(
 
 
 @given(any_case(), CHANNELS, VIEWS, MOMENTS)
-@settings(max_examples=100)
 def test_nothing_starts_on_a_channel_that_is_down(case: Case, channels: Channels, health: View, now: datetime):
     begun = started(case, plan(case, channels, health, now).case)
     assert not {n for n in begun if (d := health.down.get(channels[n].key)) is not None and not d.half_open}
 
 
 @given(any_case(), CHANNELS, VIEWS, MOMENTS)
-@settings(max_examples=100)
 def test_no_louder_channel_than_the_goal_needs(case: Case, channels: Channels, health: View, now: datetime):
     after = plan(case, channels, health, now).case
     goal = case.announcement.plan.goal
@@ -960,7 +957,7 @@ def test_no_louder_channel_than_the_goal_needs(case: Case, channels: Channels, h
 
 
 @given(any_case(), CHANNELS, VIEWS)
-@settings(max_examples=40)
+@FEW
 def test_every_state_reaches_a_resting_one_by_time_alone(case: Case, channels: Channels, health: View):
     now = at(3)
     for _ in range(120):
@@ -1035,7 +1032,7 @@ def _asked_or_begun(case: Case, d: Delivery, policy: Any, now: datetime, asked: 
 
 
 @given(st.integers(0, 2**32), ROUTES, CHANNELS)
-@settings(max_examples=40)
+@FEW
 def test_a_whole_announcement_keeps_the_rules(seed: int, plan_of_it: Any, channels: Channels):
     case = accepted(plan_of_it)
     sends: dict[str, int] = {}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from broker.contract import Step
@@ -689,7 +689,6 @@ def test_final_means_final_until_somebody_sees_it(d: Any, outcome: Finding, how:
 
 
 @given(st.lists(st.tuples(findings, st.floats(1, 900)), max_size=12), policies)
-@settings(max_examples=150)
 def test_class_c_is_never_due_again_unless_the_route_says_so_and_then_once(answers: Any, how: Policy):
     how = Policy(policy(NOTHING).profile, how.on_unconfirmed, how.useful_until)
     d, now, after_uncertain = delivery(S.DUE), T0, 0
@@ -703,7 +702,6 @@ def test_class_c_is_never_due_again_unless_the_route_says_so_and_then_once(answe
 
 
 @given(st.lists(st.tuples(not_seen | failed_questions, st.floats(0.1, 600)), max_size=20), st.integers(1, 40))
-@settings(max_examples=150)
 def test_a_list_step_is_never_due_before_the_list_has_settled(answers: Any, took: int):
     how = policy(LIST)
     answered = at(1 + took)
