@@ -359,11 +359,17 @@ def _taken_back(d: Delivery, case: Case, channels: Channels, unsent: Reason, now
             return ended(replace(d, cause=None), S.SKIPPED, unsent, policy, now)
         if verb_for(d, policy) is Verb.PUBLISH:
             return _rest(d, S.UNCONFIRMED, Reason("unconfirmed_nothing"), Cause.UNCLEAR)
-    if d.state is not S.LIVE or not case.announcement.withdrawn_at or _deletion_was_tried(d):
+    if not _is_there(d) or not case.announcement.withdrawn_at or _deletion_was_tried(d):
         return d
+    there = replace(d, state=S.LIVE, cause=None)
     if channel is None or Verb.DELETE not in channel.profile.abilities:
-        return replace(d, next_at=None, reason=Reason("delete_unsupported", {"url": d.url or ""}))
-    return replace(d, next_at=now, asks=0, reason=Reason("deleting"))
+        return replace(there, next_at=None, reason=Reason("delete_unsupported", {"url": d.url or ""}))
+    return replace(there, next_at=now, asks=0, reason=Reason("deleting"))
+
+
+def _is_there(d: Delivery) -> bool:
+    """Live, or hidden from readers: that shows once a person has mended the account, so it has to go, too."""
+    return d.state is S.LIVE or (d.state is S.REMOVED and d.reason is not None and d.reason.key == "hidden")
 
 
 def _deletion_was_tried(d: Delivery) -> bool:

@@ -617,6 +617,16 @@ def test_a_look_that_is_answered_after_the_withdrawal_keeps_no_copy_up_and_no_ca
     assert (after.next_at is not None and after.next_at <= at(20)) if deletes else after.next_at is None
 
 
+@pytest.mark.parametrize(("can", "key"), [(ALL_VERBS, "deleting"), (frozenset({Verb.FIND}), "delete_unsupported")])
+def test_a_withdrawal_leaves_no_hidden_copy_to_show_by_itself_later(can: Any, key: str):
+    channels = tuned(zalo={"abilities": can})
+    hidden = having(having(accepted(), zalo=S.REMOVED), zalo={"reason": Reason("hidden", {"detail": "switch it"})})
+    after = planned(withdrawn(hidden), 11, channels=channels)
+    assert (states(after)["zalo"], said(after, "zalo").key) == (S.LIVE, key)
+    taken_away = having(hidden, zalo={"reason": Reason("removed")})
+    assert states(planned(withdrawn(taken_away), 11, channels=channels))["zalo"] is S.REMOVED
+
+
 def test_a_look_that_the_platform_does_not_offer_any_more_keeps_no_case_open():
     resting = having(accepted(route(post_to=("zalo",), stand_ins={}, reserve=(), goal=NO_RESERVE)), zalo=S.LIVE)
     looks = having(resting, zalo={"next_at": at(40)})
@@ -980,7 +990,7 @@ def answers(rng: random.Random, verb: Verb, now: datetime) -> Finding:
     good: list[Finding] = [Live(f"p{rng.randrange(3)}"), Pending("h", s(20)), Unfinished("h", s(2))]
     bad: list[Finding] = [Denied("expired"), Rejected("368"), Absent(), *failures]
     if verb is Verb.FIND:
-        bad += [NotSeen(now - timedelta(days=1)), NotSeen(now)]
+        bad += [NotSeen(now - timedelta(days=1)), NotSeen(now), Absent(removed=True), Hidden("switch it")]
     return rng.choice([*good, *bad])
 
 
