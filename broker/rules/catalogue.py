@@ -200,12 +200,12 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "đã xóa khỏi kênh; tin đã được gửi hơn một lần, cần người kiểm tra xem còn bản nào",
     ),
     "delete_unsupported": (
-        "programs cannot delete there, a person must[: {url}]",
-        "chương trình không xóa được trên kênh này, cần người xóa[: {url}]",
+        "programs cannot delete there, a person must[: {url}][; sent {times} times: look for another copy]",
+        "chương trình không xóa được trên kênh này, cần người xóa[: {url}][; đã gửi {times} lần: hãy tìm bản khác]",
     ),
     "delete_failed": (
-        "could not be deleted[ ({detail})]: a person must do it",
-        "không xóa được[ ({detail})]: cần người xóa",
+        "could not be deleted[ ({detail})]: a person must do it[; sent {times} times: look for another copy]",
+        "không xóa được[ ({detail})]: cần người xóa[; đã gửi {times} lần: hãy tìm bản khác]",
     ),
     "resolved_live": ("[{by}|a person] has seen it there", "[{by}|người trực] đã thấy tin trên kênh"),
     "resolved_not_live": (

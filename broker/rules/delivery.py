@@ -544,7 +544,7 @@ def _deleted(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> De
 
 def _not_deleted(d: Delivery, detail: str, policy: Policy, now: datetime) -> Delivery:
     """A person's task now. Of several copies the others are tried once more, if all of them are to go."""
-    failed = Reason("delete_failed", {"detail": detail})
+    failed = undeleted(d, "delete_failed", detail=detail)
     if not d.extra or (policy.withdrawn and d.reason and d.reason.key == failed.key):
         return replace(d, next_at=None, reason=failed)
     if policy.withdrawn:
@@ -552,6 +552,11 @@ def _not_deleted(d: Delivery, detail: str, policy: Policy, now: datetime) -> Del
         return replace(d, platform_id=d.extra[-1], url=None, extra=others, asks=0, next_at=now, reason=failed)
     kept = replace(d, extra=(), asks=0, reason=Reason("copy_delete_failed", {"detail": detail}))
     return replace(kept, next_at=_next_look(kept, policy, now))
+
+
+def undeleted(d: Delivery, key: str, **args: str) -> Reason:
+    """Why a withdrawn copy is a person's task; copies are not counted any more, so people hear if there may be two."""
+    return Reason(key, args | ({"times": d.repeats + 1} if d.repeats else {}))
 
 
 def _to(d: Delivery, state: State, reason: Reason, cause: Cause | None = None, **changes: object) -> Delivery:

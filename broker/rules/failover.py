@@ -13,7 +13,7 @@ from typing import Any
 
 from broker.model import RESTING, Case, Delivery, OnUnconfirmed, Reason, Role, State, StepClass, Verb
 from broker.outcome import Cause
-from broker.rules.delivery import Policy, by_time, ended, step_class, verb_for
+from broker.rules.delivery import Policy, by_time, ended, step_class, undeleted, verb_for
 from broker.rules.health import Down, Scope, View
 from broker.rules.standing import (
     UNDELETED,
@@ -363,7 +363,7 @@ def _taken_back(d: Delivery, case: Case, channels: Channels, unsent: Reason, now
         return d
     there = replace(d, state=S.LIVE, cause=None)
     if channel is None or Verb.DELETE not in channel.profile.abilities:
-        return replace(there, next_at=None, reason=Reason("delete_unsupported", {"url": d.url or ""}))
+        return replace(there, next_at=None, reason=undeleted(d, "delete_unsupported", url=d.url or ""))
     return replace(there, next_at=now, asks=0, reason=Reason("deleting"))
 
 

@@ -157,8 +157,9 @@ class Judge:
     def _is_reported(self, case: Case, channel: str, copies: list[Copy]) -> bool:
         if self._specs[channel].kind not in (Kind.LIST, Kind.MODERATED, Kind.PREPARED_LIST):
             return False
-        reasons = {e.reason.key for e in self._o.events[case.announcement.id] if e.channel == channel and e.reason}
-        return bool(reasons & {"two_copies", "uncounted"}) or sum(c.removed_at is None for c in copies) < 2
+        said = [e.reason for e in self._o.events[case.announcement.id] if e.channel == channel and e.reason]
+        told = any(r.key in ("two_copies", "deleted_one") or "times" in r.args for r in said)
+        return told or sum(c.removed_at is None for c in copies) < 2
 
     # nothing behind the desk's back
 

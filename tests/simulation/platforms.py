@@ -35,6 +35,8 @@ from tests.simulation.trace import Trace
 from tests.simulation.virtual import PROCESS, VirtualClock, VirtualLoop, outside
 
 LIMIT = TextLimit(1000)
+LAGGING_S = 40.0
+"""How old lists are that lag."""
 LISTED_BEFORE = timedelta(minutes=5)
 """How far a list reaches back beyond what was asked for."""
 
@@ -69,7 +71,7 @@ class Trouble(StrEnum):
     """Containers and moderation get nowhere."""
     EMPTY_LISTS = "empty_lists"
     LAGS = "lags"
-    """Lists are forty seconds old."""
+    """Lists are as old as `LAGGING_S`."""
     PAUSED = "paused"
     """Nothing is wrong with it: the desk wants nothing sent there."""
 
@@ -347,7 +349,7 @@ class Platform:
 
     def listed(self, job: Job) -> Finding:
         """What a list of our posts says: it lags, and may be empty although there are posts."""
-        lag = timedelta(seconds=40 if self._meets(T.LAGS) else self.nature.lag_s)
+        lag = timedelta(seconds=LAGGING_S if self._meets(T.LAGS) else self.nature.lag_s)
         newest = self.clock.now() - lag
         shown = [c for c in self.copies if c.made_at <= newest and c.removed_at is None]
         shown = [] if self._meets(T.EMPTY_LISTS) else [c for c in shown if c.public_at or self.nature.names_handles]

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from broker.contract import Path
 from broker.model import Case, Delivery, Reason
 from broker.rules.delivery import REPEATS
-from tests.simulation.platforms import NOBODY_ANSWERS, Copy, Spell, Trouble
+from tests.simulation.platforms import LAGGING_S, NOBODY_ANSWERS, Copy, Spell, Trouble
 from tests.simulation.simulation import Outcome
 from tests.simulation.virtual import START
 from tests.simulation.worlds import ChannelSpec, Kind
@@ -223,7 +223,7 @@ class Timeline:
         return any(s.trouble in NOBODY_ANSWERS for s in spec.spells)
 
     def came_too_late(self, copy: Copy, spec: ChannelSpec) -> bool:
-        """Made longer after its request than `settle_for`, or behind an empty list: no list could have shown it."""
+        """Shown longer after its request than `settle_for`, or behind an empty list: nobody could have seen it."""
         made = (copy.made_at - START).total_seconds()
         sent = max(
             (
@@ -233,5 +233,8 @@ class Timeline:
             ),
             default=copy.made_at,
         )
-        blind = any(s.trouble is T.EMPTY_LISTS and s.until > made for s in spec.spells)
-        return blind or copy.made_at - sent > spec.profile.settle_for - timedelta(seconds=spec.nature.lag_s)
+        later = {s.trouble for s in spec.spells if s.until > made}
+        listed_at = copy.made_at + timedelta(seconds=LAGGING_S if T.LAGS in later else spec.nature.lag_s)
+        if copy.public_at is not None and not spec.nature.names_handles:
+            listed_at = max(listed_at, copy.public_at)
+        return T.EMPTY_LISTS in later or listed_at - sent > spec.profile.settle_for

@@ -598,6 +598,13 @@ def test_a_platform_that_cannot_delete_is_left_to_a_person():
     assert (after.deliveries["zalo"].next_at, said(after, "zalo").key) == (None, "delete_unsupported")
 
 
+def test_who_takes_a_repeated_copy_away_hears_that_there_may_be_another():
+    """Found by simulation: nobody counts copies after a withdrawal, and the first of two came out then."""
+    cannot = tuned(zalo={"abilities": frozenset({Verb.PROBE, Verb.FIND})})
+    case = withdrawn(having(having(accepted(), zalo=S.LIVE), zalo={"repeats": 1}))
+    assert said(planned(case, 11, channels=cannot), "zalo").args["times"] == 2
+
+
 @pytest.mark.parametrize(
     "outcome",
     [Uncertain(Fault.SERVER, "lost"), Live("p1"), Live("p1", extra=("p2",)), NotSeen(T0), Hidden("switch it")],

@@ -472,6 +472,8 @@ def test_a_deletion_does_not_deny_what_an_earlier_try_may_have_left():
     repeated = settle(delivery(S.LIVE, repeats=1), Verb.DELETE, Absent(), policy(), NOW)
     assert repeated.reason is not None
     assert (repeated.state, repeated.reason.key) == (S.WITHDRAWN, "deleted_one")
+    left = settle(delivery(S.LIVE, repeats=1), Verb.DELETE, Rejected("10", "no right"), policy(), NOW)
+    assert left.reason == Reason("delete_failed", {"detail": "no right", "times": 2})
 
 
 def test_withdrawal_deletes():
@@ -481,7 +483,7 @@ def test_withdrawal_deletes():
     refused = settle(d, Verb.DELETE, Rejected("10", "no right"), policy(), NOW)
     assert (refused.state, refused.next_at) == (S.LIVE, None)
     assert refused.reason is not None
-    assert refused.reason.key == "delete_failed"
+    assert refused.reason == Reason("delete_failed", {"detail": "no right"})
     for outcome in (REFUSED, Throttled(s(5)), LOST, LIVE):
         again = settle(d, Verb.DELETE, outcome, policy(), NOW)
         assert (again.state, again.next_at) == (S.LIVE, at(15))
