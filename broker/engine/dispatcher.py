@@ -492,7 +492,7 @@ class Dispatcher:
         if policy is None or not concerns(outcome, verb, sent, delivery):
             return case
         if outcome is None:
-            return _put(case, unsent(delivery, policy)) if delivery.state is State.SENDING else case
+            return _put(case, unsent(delivery, policy, now)) if delivery.state is State.SENDING else case
         return _put(case, settle(delivery, verb, outcome, policy, now))
 
     def _keeper(self, held: Held, sent: Delivery) -> Callable[[str], asyncio.Future[None]]:
@@ -564,7 +564,7 @@ class Dispatcher:
             if delivery.state is State.SENDING and policy is not None:
                 crashed = Uncertain(Fault.CRASH, "the broker was stopped")
                 checked = settle(delivery, Verb.PUBLISH, crashed, policy, now)
-                case = _put(case, checked if self._switches.crash_is_checking else unsent(delivery, policy))
+                case = _put(case, checked if self._switches.crash_is_checking else unsent(delivery, policy, now))
         return case
 
     # small helpers

@@ -54,6 +54,7 @@ REPEATS = 2
 """Repeats after `NotSeen` before a person is asked instead."""
 LOOKS = 5
 """Failed questions about a live copy before the look back is given up."""
+GATE_CLOSED = timedelta(seconds=1)
 LONGEST_BACKOFF = timedelta(minutes=1)
 LONGEST_ASK = timedelta(minutes=10)
 BEFORE_SENT = timedelta(seconds=60)
@@ -122,9 +123,10 @@ def lasts_at_most(profile: Profile) -> timedelta:
     return 2 * profile.total_timeout * len(profile.steps)
 
 
-def unsent(delivery: Delivery, policy: Policy) -> Delivery:
-    """A `sending` whose bytes provably did not leave (closed gate, no slot): back where it was, not counted."""
-    return replace(delivery, state=_back(delivery, policy), next_at=delivery.sent_at)
+def unsent(delivery: Delivery, policy: Policy, now: datetime) -> Delivery:
+    """A `sending` whose bytes provably did not leave (closed gate): back where it was, not counted. Soon again, not at
+    once: a lease that is renewed late keeps the gate closed for a while."""
+    return replace(delivery, state=_back(delivery, policy), next_at=now + GATE_CLOSED)
 
 
 def _back(d: Delivery, policy: Policy) -> State:

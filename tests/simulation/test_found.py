@@ -5,7 +5,10 @@ from datetime import timedelta
 
 import pytest
 
+from broker.errors import StoreFull
 from broker.model import State
+from broker.store import Run
+from tests.simulation.machine import Disk, Sabotage
 from tests.simulation.oracles import judge
 from tests.simulation.platforms import Spell, Trouble
 from tests.simulation.scenes import channel, news, scene
@@ -132,3 +135,22 @@ def test_a_keyed_repeat_waits_too_while_our_own_network_is_cut_off():
     outside = [channel(name, Kind.KEYED, lost, cut_off) for name in ("meta", "google", "x", "vng")]
     outcome = play(scene(outside, late_copies=timedelta(minutes=30)))
     assert max(len(platform.begun) for platform in outcome.platforms.values()) <= 6
+
+
+class LateLease(Disk):
+    """For some seconds it has no room for the one write that renews the lease."""
+
+    def renew_run(self, run_id: str, lease: timedelta) -> Run | None:
+        if 25 < self._clock.monotonic() < 50:
+            raise StoreFull("the disk is full")
+        return super().renew_run(run_id, lease)
+
+
+def test_attempts_wait_for_a_lease_that_is_renewed_late():
+    """Found by reasoning: intents that the gate refused were written again at once, thousands of them."""
+    world = scene([channel("meta", Kind.LIST, rate_per_s=1000, total_timeout=timedelta(seconds=15))], news(0, 40))
+    outcome = simulate(world, Sabotage(disk=LateLease))
+    assert [str(finding) for finding in judge(outcome)] == []
+    [case] = outcome.cases.values()
+    assert case.deliveries["meta"].state is State.LIVE
+    assert case.deliveries["meta"].attempt <= 12

@@ -509,10 +509,10 @@ def test_silence_is_an_answer_only_when_every_step_had_its_time():
 
 
 def test_unsent_goes_back_uncounted():
-    d = unsent(begin(delivery(S.DUE, tries=1), policy(), NOW), policy())
-    assert (d.state, d.tries) == (S.DUE, 1)
+    d = unsent(begin(delivery(S.DUE, tries=1), policy(), NOW), policy(), NOW)
+    assert (d.state, d.tries, d.next_at) == (S.DUE, 1, NOW + s(1))
     keyed = policy(KEYED, key_lifetime=s(3600))
-    assert unsent(begin(delivery(S.CHECKING), keyed, NOW), keyed).state is S.CHECKING
+    assert unsent(begin(delivery(S.CHECKING), keyed, NOW), keyed, NOW).state is S.CHECKING
 
 
 BY_TIME: list[tuple[State, StepClass, dict[str, Any], float, State]] = [
