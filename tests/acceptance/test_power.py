@@ -13,11 +13,7 @@ from tests.acceptance.power import cut_off
 SEED = 20261122
 HAS_FUSE = find_spec("mfusepy") is not None and shutil.which("fusermount3") is not None and Path("/dev/fuse").exists()
 
-pytestmark = [
-    pytest.mark.deep,
-    pytest.mark.skipif(not HAS_FUSE, reason="needs Debian's fuse3 and PyPI's mfusepy"),
-    pytest.mark.timeout(180),
-]
+pytestmark = pytest.mark.skipif(not HAS_FUSE, reason="needs Debian's fuse3 and PyPI's mfusepy")
 
 
 async def test_a_power_cut_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
