@@ -1,5 +1,6 @@
-"""Every safety test has a switch that takes away what it tests, and is red with it. This is the table of all of them;
-tests/unit/test_sabotage.py holds it to what there is.
+"""Every safety test has a switch that takes away what it tests, and is red with it. This is the table of those of real
+parts and processes, which tests/unit/test_sabotage.py holds to what there is; those of the simulation are `CASES` in
+tests/simulation/sabotage.py and `PARTS` in tests/simulation/test_programme.py. `make test` and `make faults` turn all.
 """
 
 from __future__ import annotations
@@ -58,5 +59,15 @@ TABLE = (
         "synchronous_off",
         "every commit is synced",
         "tests/acceptance/test_power.py::test_without_syncs_a_power_cut_loses_what_was_acknowledged",
+    ),
+    Sabotage(
+        "row_twice",
+        "a row occurs once in a batch",
+        "tests/unit/test_writer.py::test_sabotage_a_row_twice_in_a_batch_is_seen",
+    ),
+    Sabotage(
+        "guarded",
+        "a token replaces only its own parent",
+        "tests/contract/test_vault.py::test_a_pair_that_comes_too_late_replaces_nobody_elses",
     ),
 )

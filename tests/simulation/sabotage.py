@@ -50,6 +50,21 @@ class RepeatOnTimeout(ScriptedAdapter):
         return Unavailable(Fault.SERVER, "taken for lost") if isinstance(outcome, Uncertain) else outcome
 
 
+class GateBeforeTheCall(ScriptedAdapter):
+    """Whether bytes may leave is asked before the connection is there, not where they leave."""
+
+    async def publish(self, job: Job) -> Outcome | Absent:
+        job.gate.enter()
+        return await super().publish(replace(job, gate=OpenGate()))
+
+
+class OpenGate:
+    passed = True
+
+    def enter(self) -> None:
+        return None
+
+
 class KeepsInMemory(ScriptedAdapter):
     """A handle that is not durable before the next step."""
 
@@ -193,6 +208,11 @@ CASES = (
     Case(
         name="gate off, withdrawn in flight",
         sabotage=Sabotage(switches=Switches(gate=False)),
+        red=_red("sent after withdrawal"),
+    ),
+    Case(
+        name="gate before the call",
+        sabotage=Sabotage(adapter=GateBeforeTheCall),
         red=_red("sent after withdrawal"),
     ),
     Case(
