@@ -1,20 +1,14 @@
-"""Child processes that read what strangers sent: bounded in time, memory and size of files, and of low priority.
-
-As a program (`python -m broker.media.bounded`) it takes the limits on and becomes the program it is given.
-"""
+"""Child processes that read what strangers sent: bounded in time, memory and size of files, and of low priority."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
-import resource
 import signal
 import sys
 from dataclasses import dataclass
 from datetime import timedelta
-
-NICER = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +33,7 @@ async def run(limits: Limits, program: str, *arguments: str, given: bytes = b"")
     own = [str(round(limits.within.total_seconds()) + 1), str(limits.memory_bytes), str(limits.file_bytes)]
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-I", "-m", "broker.media.bounded", *own, program, *arguments),
+        *("-I", "-m", "broker.media.limited", *own, program, *arguments),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -57,17 +51,3 @@ async def run(limits: Limits, program: str, *arguments: str, given: bytes = b"")
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             await asyncio.shield(process.wait())
-
-
-def _take_on(cpu_s: int, memory_bytes: int, file_bytes: int) -> None:
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with contextlib.suppress(OSError):  # a service may forbid it; it is a courtesy, not a limit
-        os.nice(NICER)
-
-
-if __name__ == "__main__":
-    _take_on(*map(int, sys.argv[1:4]))
-    os.execv(sys.argv[4], sys.argv[4:])  # noqa: S606  # no shell: the program's full path, by us

@@ -32,7 +32,7 @@ POST = Post(
     language="vi", written_at=datetime(2026, 11, 22, 3, 4, tzinfo=UTC),
 )  # fmt: skip
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
-LONG = "Thủ tướng yêu cầu các địa phương khẩn trương rà soát, sơ tán người dân khỏi khu vực nguy hiểm. " * 20
+LONG = "Thủ tướng yêu cầu các địa phương khẩn trương rà soát, sơ tán người dân khỏi khu vực nguy hiểm. " * 8
 
 
 def of(part: Part, lines: list[Line]) -> str:
