@@ -8,7 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from broker.clock import SystemClock
@@ -21,6 +21,7 @@ from broker.store.database import Database
 from broker.store.queries import Queries
 from broker.store.rows import STATEMENTS, Row, Rows, checksum, checksum_of_texts
 from broker.store.sqlite import SqliteStore
+from broker.values import replace
 
 BATCH = 500
 

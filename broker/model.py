@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from msgspec import Struct
+
 from broker.outcome import Cause, Seen
 
 
@@ -94,16 +96,14 @@ class OnUnconfirmed(StrEnum):
     WAIT = "wait"
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(Struct, frozen=True):
     """One sentence of the catalogue (`broker.rules.sentences`) with its arguments; rendered only when read."""
 
     key: str
-    args: Mapping[str, Any] = field(default_factory=dict)
+    args: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class Draft(Struct, frozen=True, kw_only=True):
     """What an agency hands in, validated and in NFC. Kept as sent."""
 
     headline: str
@@ -113,16 +113,16 @@ class Draft:
     author: str | None = None
     link: str | None = None
     language: str = "vi"
-    translations: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    translations: Mapping[str, Mapping[str, str]] = {}
     media: tuple[str, ...] = ()
     """Addresses, and names of uploads."""
-    alts: Mapping[str, str] = field(default_factory=dict)
+    alts: Mapping[str, str] = {}
     """By address or name: what it shows, in words."""
     urgency: Urgency = Urgency.ROUTINE
     send_at: datetime | None = None
     expires_at: datetime | None = None
     replaces: str | None = None
-    overrides: Mapping[str, str] = field(default_factory=dict)
+    overrides: Mapping[str, str] = {}
 
 
 class MediaKind(StrEnum):
@@ -215,8 +215,7 @@ class Composed:
     """What is shown beside the text, in order."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class Delivery(Struct, frozen=True, kw_only=True):
     """One announcement on one channel. `attempt` guards writes; `tries` counts failures that cost one."""
 
     announcement_id: str
@@ -286,8 +285,7 @@ class RoutePlan:
     on_unconfirmed: OnUnconfirmed = OnUnconfirmed.STAND_IN
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Announcement:
+class Announcement(Struct, frozen=True, kw_only=True):
     """One accepted announcement. `epoch` grows with every change of owner and guards every write."""
 
     id: str
@@ -329,8 +327,7 @@ class Announcement:
         return self.base_at + self.plan.goal.within
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """An announcement with its deliveries, by channel in order of the route."""
 
     announcement: Announcement
@@ -343,8 +340,7 @@ class Case:
         return send_at is not None and now < send_at and not any(d.attempt for d in self.deliveries.values())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(Struct, frozen=True, kw_only=True):
     """One change of course of one announcement, numbered from 1 without gaps."""
 
     n: int

@@ -1,4 +1,8 @@
-"""`replace` for the frozen values everything here is made of; several times as fast as that of `dataclasses`."""
+"""`replace` for the frozen values everything here is made of.
+
+Those that every step of every delivery makes anew are `msgspec.Struct`s, made and replaced in C; what adapters make or
+configuration says is a dataclass (docs/decisions/013-structs.md).
+"""
 
 from __future__ import annotations
 
@@ -9,16 +13,17 @@ from itertools import repeat
 from operator import attrgetter, call
 from typing import Any, TypeVar
 
+from msgspec import Struct, structs
+
 T = TypeVar("T")
 Write = Callable[[Any, Any], None]
 
 
 def replace(value: T, **changes: Any) -> T:
-    """`value` with these fields changed. For dataclasses with slots and without `__post_init__`.
-
-    Raises `TypeError` for a name that is no field. Every step of every delivery makes new values, so this is much of
-    what a delivery costs (docs/decisions/007-cost-of-a-delivery.md).
-    """
+    """`value` with these fields changed. For structs and dataclasses with slots; raises `TypeError` for a name that is
+    no field."""
+    if isinstance(value, Struct):
+        return structs.replace(value, **changes)
     kind = type(value)
     read, writes, by_name = _access(kind)  # type: ignore[arg-type]  # classes are hashable
     new = object.__new__(kind)
@@ -27,6 +32,8 @@ def replace(value: T, **changes: Any) -> T:
         if name not in by_name:
             raise TypeError(f"{kind.__name__} has no field {name!r}")
         by_name[name](new, item)
+    if hasattr(new, "__post_init__"):
+        new.__post_init__()
     return new
 
 

@@ -17,6 +17,7 @@ from functools import partial
 from itertools import islice
 
 import structlog
+from msgspec import Struct
 
 from broker.clock import Clock
 from broker.contract import GateClosed
@@ -81,8 +82,7 @@ class Held:
             gate.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """What was decided, and who waits to hear that it is durable."""
 
     case: Case

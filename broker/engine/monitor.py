@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import cache
 from heapq import heappop, heappush
 from typing import Any
 
+import msgspec
 import structlog
-from pydantic import TypeAdapter
 
 from broker.clock import Clock
 from broker.engine.channels import Stations
@@ -49,7 +48,6 @@ from broker.values import replace
 
 log = structlog.get_logger("loa.monitor")
 
-_codec = cache(lambda: TypeAdapter(ChannelHealth))
 LONGEST_WAIT = timedelta(minutes=1)
 REHEARSAL_ASKS = 10
 """How often a platform that takes its time over a rehearsal is asked again."""
@@ -89,7 +87,7 @@ class Monitor:
         """Takes up the breakers of the run before: a restart in the middle of an outage burns nothing."""
         for key, data in stored.items():
             if key in self._members:
-                self._put(key, in_our_time(_codec().validate_python(dict(data)), self._clock.now()))
+                self._put(key, in_our_time(msgspec.convert(data, ChannelHealth), self._clock.now()))
         self.look()
 
     def health(self, key: str) -> ChannelHealth:
@@ -115,7 +113,7 @@ class Monitor:
         after = observe(before, seen, self._stations[key].channel.profile, now)
         self._put(key, after)
         if _worth_storing(before, after):
-            _ = self._writer.submit(SaveBreaker(key, _codec().dump_python(after, mode="json")), Lane.OUTCOMES)
+            _ = self._writer.submit(SaveBreaker(key, msgspec.to_builtins(after)), Lane.OUTCOMES)
         if seen.fault is not None and seen.fault.is_transport:
             self._witnesses.ask()
         if seen.verdict in (Verdict.OUTAGE, Verdict.DENIED) and after.failures <= 1:

@@ -6,9 +6,10 @@ A failed question never changes a delivery's state; only its own publish, a proo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zlib import crc32
+
+from msgspec import Struct
 
 from broker.contract import Profile
 from broker.model import Delivery, OnUnconfirmed, Reason, State, StepClass, Verb
@@ -67,8 +68,7 @@ SHOWS_A_COPY = frozenset({Verb.PUBLISH, Verb.CONFIRM, Verb.FIND})
 """Verbs whose `Live` means that this post is public; a probe's speaks of the account only."""
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """What the channel and the route say about one delivery."""
 
     profile: Profile

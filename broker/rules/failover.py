@@ -7,9 +7,10 @@ the view of health alone, so calling it twice changes nothing, and a restart nee
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
 
 from broker.model import RESTING, Case, Delivery, OnUnconfirmed, Reason, Role, State, StepClass, Verb
 from broker.outcome import Cause
@@ -40,8 +41,7 @@ STILL = RESTING | {S.STANDBY}
 BREADTH = (Scope.CHANNEL, Scope.MEDIA, Scope.HOST, Scope.LOGIN, Scope.PATH, Scope.OPERATOR)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """The case as it is from now on, and when time alone will next change something."""
 
     case: Case

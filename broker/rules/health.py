@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from msgspec import Struct
+
 from broker.contract import Path, Profile
 from broker.model import Verb
 from broker.outcome import (
@@ -82,8 +84,7 @@ class Verdict(StrEnum):
     """Our media host failed it, not the platform."""
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """What one answer says about the channel it came from."""
 
     verdict: Verdict
@@ -95,8 +96,7 @@ class Evidence:
     wait: timedelta | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelHealth:
+class ChannelHealth(Struct, frozen=True, kw_only=True):
     """What is known of one channel; stored, so that a restart in the middle of an outage burns nothing."""
 
     breaker: Breaker = Breaker.CLOSED
@@ -146,8 +146,7 @@ class Member:
         object.__setattr__(self, "domains", tuple(domains(self.profile)))
 
 
-@dataclass(frozen=True, slots=True)
-class Down:
+class Down(Struct, frozen=True):
     """Why a channel is not to be relied on: itself or a domain it shares."""
 
     scope: Scope
@@ -161,11 +160,10 @@ class Down:
     """One permit may run, beside a stand-in."""
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(Struct, frozen=True):
     """What is down now, by channel key."""
 
-    down: Mapping[str, Down] = field(default_factory=dict)
+    down: Mapping[str, Down] = {}
     own_network_since: datetime | None = None
     """Our own network is suspected: breakers, alerts and class C sends pause, the walk does not."""
 

@@ -14,6 +14,8 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Protocol, Self
 
+from msgspec import Struct
+
 from broker.contract import TokenPair
 from broker.model import Announcement, Case, Delivery, Event, State, Status
 from broker.outcome import Cause
@@ -27,8 +29,7 @@ class IdempotencyRecord:
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class Accept:
+class Accept(Struct, frozen=True):
     """One new announcement: row, deliveries with composed text, first events, idempotency record, all or nothing."""
 
     case: Case
@@ -38,8 +39,7 @@ class Accept:
     """What it says about another announcement: that it replaces it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """A delivery's new row, guarded by the state and attempt it had."""
 
     delivery: Delivery
@@ -53,8 +53,7 @@ class Change:
         return cls(new, old.state, old.attempt, recomposed=new.composed is not old.composed)
 
 
-@dataclass(frozen=True, slots=True)
-class Save:
+class Save(Struct, frozen=True):
     """What one decision changes of one announcement."""
 
     announcement: Announcement

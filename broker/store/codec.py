@@ -7,13 +7,14 @@ from its annotation, so a field that is added to a value is kept without a chang
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from operator import attrgetter
 from types import UnionType
 from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from msgspec import NODEFAULT, Struct, structs
 from pydantic_core import from_json, to_json
 
 T = TypeVar("T")
@@ -55,15 +56,15 @@ def from_micros(micros: int) -> datetime:
 
 
 class Shape(Generic[T]):
-    """The JSON form of one frozen dataclass, without the fields that have columns of their own."""
+    """The JSON form of one frozen value, without the fields that have columns of their own."""
 
     def __init__(self, kind: type[T], columns: Collection[str] = ()) -> None:
         hints = get_type_hints(kind)
-        kept = [field for field in dataclasses.fields(kind) if field.name not in columns]  # type: ignore[arg-type]
+        kept = {name: default for name, default in _fields(kind) if name not in columns}
         self._kind = kind
-        self._read = attrgetter(*(field.name for field in kept), "__class__")
-        self._packs = [(field.name, _default(field), _converter(hints[field.name], packs=True)) for field in kept]
-        self._unpacks = {field.name: _converter(hints[field.name], packs=False) for field in kept}
+        self._read = attrgetter(*kept, "__class__")
+        self._packs = [(name, default, _converter(hints[name], packs=True)) for name, default in kept.items()]
+        self._unpacks = {name: _converter(hints[name], packs=False) for name in kept}
 
     def pack(self, value: T) -> dict[str, Any]:
         return {
@@ -80,8 +81,12 @@ class Shape(Generic[T]):
         return self._kind(**columns)
 
 
-def _default(field: dataclasses.Field[Any]) -> Any:
-    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+def _fields(kind: Any) -> Iterator[tuple[str, Any]]:
+    """Names and defaults; one that is a mark of msgspec's or of `dataclasses` equals no value."""
+    fields: Iterable[Any] = structs.fields(kind) if issubclass(kind, Struct) else dataclasses.fields(kind)
+    for field in fields:
+        is_fixed = field.default_factory in (NODEFAULT, dataclasses.MISSING)
+        yield field.name, field.default if is_fixed else field.default_factory()
 
 
 def _converter(kind: Any, *, packs: bool) -> Convert | None:
@@ -124,4 +129,4 @@ def _unpacker(kind: Any) -> Convert | None:
 
 
 def _is_value(kind: Any) -> bool:
-    return dataclasses.is_dataclass(kind)
+    return dataclasses.is_dataclass(kind) or (isinstance(kind, type) and issubclass(kind, Struct))

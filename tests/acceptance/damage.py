@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
@@ -15,6 +15,7 @@ from broker.clock import SystemClock
 from broker.errors import StoreError
 from broker.model import Case
 from broker.store.sqlite import SqliteStore
+from broker.values import replace
 
 AGENCY = "agency"
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -43,6 +43,7 @@ from broker.outcome import (
     Uncertain,
     Unfinished,
 )
+from broker.values import replace
 from tests.contract.bench import IMPATIENCE, LATER, OTHER, POST, Bench, Copy, LeaseGate
 from tests.contract.certificates import Certificate
 from tests.contract.media_host import MediaHost

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ from broker.clock import SystemClock
 from broker.contract import Adapter, GateClosed, Job, Refresh, TokenPair, Tools
 from broker.model import Composed, Post, StepClass, Verb
 from broker.outcome import Absent, Finding, Live, NotSeen, Outcome, Pending, Uncertain, Unfinished
+from broker.values import replace
 from tests.contract.media_host import MediaHost
 
 SLOW = frozenset({Kind.BLACK_HOLE, Kind.STALL, Kind.STORED_THEN_STALL, Kind.RUN_LATER, Kind.SLOW_DRIP})

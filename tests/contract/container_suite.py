@@ -5,7 +5,6 @@ A suite to inherit from, beside `tests/contract/adapter_suite.py`, whose emulato
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,6 +13,7 @@ from adapters._containers import handle_of
 from adapters.emulators.containers import Container, ContainerEmulator
 from broker.model import Medium
 from broker.outcome import Absent, Live, NotSeen, Pending, Throttled, Unavailable, Uncertain, Unfinished
+from broker.values import replace
 from tests.contract.adapter_suite import Handles
 from tests.contract.bench import POST, Bench, Copy
 

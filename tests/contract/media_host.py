@@ -6,7 +6,6 @@ import itertools
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -20,6 +19,7 @@ from broker.contract import MediaNeeds
 from broker.media.shelf import MediaShelf
 from broker.media.studio import Studio
 from broker.model import MediaKind, Medium, Post
+from broker.values import replace
 
 SECONDS = 4
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from broker.model import Announcement, Case, Composed, Delivery, Draft, Event, Goal, Reason, Role, RoutePlan, State
 from broker.store import Accept, Change, IdempotencyRecord, Save
+from broker.values import replace
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 AGENCY = "tvd"

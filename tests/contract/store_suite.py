@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import timedelta
 from threading import Barrier
 from typing import Any
@@ -34,6 +33,7 @@ from broker.store import (
     Token,
     fingerprint,
 )
+from broker.values import replace
 from tests.contract.store_samples import (
     AGENCY,
     NOON,

@@ -6,7 +6,6 @@ They are read from the annotations: a field that is added to a value is tried wi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import cache
@@ -17,6 +16,7 @@ from uuid import uuid4
 from hypothesis import strategies as st
 
 from broker.model import Announcement, Case, Delivery, Event
+from broker.values import replace
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30)
 JSON = st.recursive(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import ClassVar
 
@@ -14,6 +13,7 @@ from adapters.emulators.faults import Kind
 from adapters.emulators.graph import GraphError
 from adapters.facebook import FacebookAdapter, FacebookSettings
 from broker.outcome import Absent, Denied, Hidden, Live, NotSeen, Pending, Rejected, Throttled, Unavailable, Uncertain
+from broker.values import replace
 from tests.contract.adapter_suite import Deletes, Edits, Lists, Rehearses
 from tests.contract.bench import OTHER, POST
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
@@ -21,6 +20,7 @@ from broker.outcome import (
     Rejected,
     Unavailable,
 )
+from broker.values import replace
 from tests.contract.adapter_suite import Deletes
 from tests.contract.bench import POST
 from tests.contract.container_suite import Containers, old

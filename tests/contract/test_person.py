@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,6 +20,7 @@ from broker.model import State, Verb
 from broker.outcome import Fault, Pending, Unavailable
 from broker.rules.health import evidence
 from broker.settings.show import shown
+from broker.values import replace
 from broker.wiring import open_broker
 from tests.contract.adapter_suite import AdapterSuite, Expected
 from tests.contract.bench import POST, Bench

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 
 import aiohttp
@@ -19,6 +18,7 @@ from broker.media.shelf import MediaShelf
 from broker.media.studio import FILM, Studio
 from broker.model import Card, MediaKind, Medium
 from broker.outcome import Fault, Rejected, Unavailable
+from broker.values import replace
 
 BY_URL = MediaNeeds(images=1, videos=1, by_url=True)
 

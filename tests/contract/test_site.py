@@ -9,7 +9,6 @@ import shutil
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -30,6 +29,7 @@ from broker.contract import GateClosed
 from broker.contract import Path as NetworkPath
 from broker.model import Post, Verb
 from broker.outcome import Absent, Fault, Live, Pending, Rejected, Seen, Unavailable, Uncertain
+from broker.values import replace
 from tests.contract.desk import POST, REFERENCE, DeskClock, DeskGate, job_for, tools
 from tests.contract.media_host import MediaHost
 from tests.examples import FEW

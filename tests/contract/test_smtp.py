@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes, message_from_string
 from email.message import EmailMessage
@@ -29,6 +28,7 @@ from adapters.smtp import SmtpAdapter
 from broker.contract import GateClosed
 from broker.model import StepClass, Verb
 from broker.outcome import Denied, Fault, Live, Rejected, Throttled, Unavailable, Uncertain
+from broker.values import replace
 from tests.contract.adapter_suite import Expected, Rehearses
 from tests.contract.bench import POST as STORM
 from tests.contract.certificates import Certificate

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from broker.model import State
 from broker.store import Done, Store
 from broker.store.queries import Queries
 from broker.store.sqlite import SqliteStore
+from broker.values import replace
 from tests.contract.store_samples import AGENCY, NOON, HandClock, accept, case, identity, moved, save
 from tests.contract.store_suite import LEASE, StoreSuite, ids, mine, stored
 

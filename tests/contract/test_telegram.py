@@ -9,7 +9,6 @@ import ssl
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -29,6 +28,7 @@ from adapters.telegram import LIMIT, TelegramAdapter, TelegramSettings
 from broker.contract import Adapter
 from broker.model import Composed, StepClass, Verb
 from broker.outcome import Absent, Denied, Fault, Finding, Live, Rejected, Throttled, Uncertain
+from broker.values import replace
 from tests.contract.adapter_suite import Deletes, Edits
 from tests.contract.bench import OTHER, PATIENCE, POST, Bench, LeaseGate
 from tests.contract.emulators.browser import HandClock

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import ClassVar
 
 import pytest
@@ -20,6 +19,7 @@ from broker.outcome import (
     Rejected,
 )
 from broker.rules.text import compose_text
+from broker.values import replace
 from tests.contract.adapter_suite import Deletes, Rehearses
 from tests.contract.bench import POST, Bench
 from tests.contract.container_suite import Containers, old

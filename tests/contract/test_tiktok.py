@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -41,6 +41,7 @@ from broker.outcome import (
 from broker.rules.delivery import BEFORE_SENT
 from broker.rules.text import count
 from broker.store.sqlite import SqliteStore
+from broker.values import replace
 from tests.contract.adapter_suite import Confirms, Handles
 from tests.contract.bench import OTHER, POST, Bench, Copy
 from tests.contract.emulators.browser import HandClock

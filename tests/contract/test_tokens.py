@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from broker.model import Reason
 from broker.outcome import Denied, Finding, Live
 from broker.rules.sentences import sentence
 from broker.store.sqlite import SqliteStore
+from broker.values import replace
 from broker.wiring import open_broker
 from tests.contract.bench import POST, Copy
 from tests.contract.media_host import MediaHost

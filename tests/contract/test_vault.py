@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -23,6 +22,7 @@ from broker.model import Reason
 from broker.outcome import Denied, Fault, Live, Outcome, Pending, Unavailable, Uncertain
 from broker.store import Token, fingerprint
 from broker.store.sqlite import SqliteStore
+from broker.values import replace
 from tests.contract.bench import POST, Copy
 from tests.contract.emulators.browser import HandClock
 

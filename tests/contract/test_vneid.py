@@ -6,7 +6,6 @@ import base64
 import json
 import ssl
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import aiohttp
@@ -21,6 +20,7 @@ from adapters.vneid import VneidAdapter, VneidSettings
 from broker.contract import Path
 from broker.model import Urgency
 from broker.outcome import Absent, Denied, Fault, Live, Pending, Rejected, Unavailable, Uncertain
+from broker.values import replace
 from tests.contract.adapter_suite import Confirms, Keyed
 from tests.contract.bench import POST, Bench
 from tests.contract.certificates import make_certificate

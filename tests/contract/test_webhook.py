@@ -8,7 +8,6 @@ import json
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -30,6 +29,7 @@ from adapters.webhook import WebhookAdapter, WebhookSettings
 from broker.contract import GateClosed, Shelf
 from broker.model import StepClass, Verb
 from broker.outcome import Absent, Denied, Fault, Live, Rejected, Throttled, Unavailable, Uncertain
+from broker.values import replace
 from tests.contract.adapter_suite import Deletes, Expected, Keyed, Rehearses
 from tests.contract.bench import POST as STORM
 from tests.contract.certificates import make_certificate

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -38,6 +37,7 @@ from broker.outcome import (
     Uncertain,
     Unfinished,
 )
+from broker.values import replace
 from tests.contract.adapter_suite import Confirms, Deletes, Edits, Handles, Rehearses
 from tests.contract.bench import OTHER, PATIENCE, POST, Bench, Copy
 from tests.contract.media_host import MediaHost

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -30,6 +29,7 @@ from broker.outcome import (
     Unavailable,
     Uncertain,
 )
+from broker.values import replace
 from tests.contract.adapter_suite import Confirms, Deletes, Edits, Lists, Rehearses
 from tests.contract.bench import OTHER, PATIENCE, POST, Bench, Copy, MemoryVault
 from tests.contract.emulators.browser import HandClock

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar
@@ -20,6 +19,7 @@ from broker.library import configured
 from broker.model import StepClass, Verb
 from broker.outcome import Absent, Live, Pending, Rejected, Throttled, Uncertain, Unfinished
 from broker.settings import Configuration
+from broker.values import replace
 from broker.wiring import open_broker
 from tests.contract.adapter_suite import AdapterSuite
 from tests.contract.bench import OTHER, POST, Bench

@@ -6,10 +6,10 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from broker.values import replace
 from tests.figures import Figures, Part
 from tests.simulation import quiet
 from tests.simulation.__main__ import portions

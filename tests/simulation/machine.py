@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -23,6 +23,7 @@ from broker.rules.agency import Agency, ConfiguredChannel
 from broker.rules.routes import Route
 from broker.store import Accept, Done, Operation, Result, Run
 from broker.store.sqlite import SqliteStore
+from broker.values import replace
 from tests.simulation.platforms import Platform, ScriptedAdapter
 from tests.simulation.trace import Trace
 from tests.simulation.virtual import PROCESS, Process, VirtualClock, VirtualLoop, outside

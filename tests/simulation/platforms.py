@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -31,6 +31,7 @@ from broker.outcome import (
     Unfinished,
 )
 from broker.rules.text import compose_text
+from broker.values import replace
 from tests.simulation.trace import Trace
 from tests.simulation.virtual import PROCESS, VirtualClock, VirtualLoop, outside
 

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 
 from broker.model import State, Urgency
 from broker.rules.health import View
+from broker.values import replace
 from tests.simulation.machine import Life, Sabotage
 from tests.simulation.oracles import judge
 from tests.simulation.platforms import Platform, Spell, Trouble

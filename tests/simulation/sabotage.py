@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ from broker.engine.pacer import Pacer, Permit
 from broker.engine.switches import Switches
 from broker.model import Verb
 from broker.outcome import Absent, Denied, Fault, Finding, NotSeen, Outcome, Throttled, Unavailable, Uncertain
+from broker.values import replace
 from tests.simulation.machine import Disk, Life, Sabotage
 from tests.simulation.oracles import judge
 from tests.simulation.platforms import ScriptedAdapter, Spell, Trouble

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from broker.contract import Path, Profile, Step
 from broker.model import Urgency, Verb
 from broker.rules.routes import Route
+from broker.values import replace
 from tests.simulation.platforms import Nature, Spell
 from tests.simulation.worlds import COUNTRY, OPERATORS, STEPS, ChannelSpec, Kind, Strike, Submission, World
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from broker.rules.agency import Agency
+from broker.values import replace
 from tests.simulation.machine import Sabotage
 from tests.simulation.platforms import Spell, Trouble
 from tests.simulation.scenes import channel, news, scene

@@ -1,6 +1,5 @@
 """What the simulation has found, each as the smallest world that shows it (one more is in test_killed.py)."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from broker.errors import StoreFull
 from broker.model import State
 from broker.store import Run
+from broker.values import replace
 from tests.simulation.machine import Disk, Sabotage
 from tests.simulation.oracles import judge
 from tests.simulation.platforms import Spell, Trouble

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 
 from broker.contract import Job
 from broker.outcome import Absent, Outcome, Throttled, Unavailable, Uncertain
+from broker.values import replace
 from tests.simulation.machine import Sabotage
 from tests.simulation.platforms import ScriptedAdapter
 from tests.simulation.programme import DEATHS, Found, all_fail, cut_off, flaps, operator_dies, returns

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,6 +26,7 @@ from broker.outcome import Cause
 from broker.rules.delivery import Policy
 from broker.rules.health import Down, Scope, View
 from broker.rules.standing import Channel, Channels
+from broker.values import replace
 
 AGENCY = "tvd"
 T0 = datetime(2026, 11, 22, 15, 58, tzinfo=UTC)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -16,6 +15,7 @@ from broker.media.drawing import draw, glyph, measure
 from broker.media.layout import BOTTOM, HEIGHT, MARGIN, TEXT_WIDTH, TOP, WIDTH, Font, Line, Part, Weight, laid_out
 from broker.model import Card, Post
 from broker.rules.cards import card_of, drawable, written
+from broker.values import replace
 from tests.examples import FEW
 
 VIETNAMESE = "".join(

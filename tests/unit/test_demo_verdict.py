@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 
@@ -28,6 +27,7 @@ from broker.cli.demo.verdict import (
 )
 from broker.clock import SystemClock
 from broker.model import Goal, Role
+from broker.values import replace
 
 T0 = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 GOAL = Goal(2, 1, timedelta(seconds=60))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,6 +16,7 @@ from broker.outcome import Cause
 from broker.rules.episodes import NAMED, WAYS, Episode, Kind, of_case, of_health, same_fate, ways
 from broker.rules.health import ChannelHealth, Down, Member, Scope, View, domains
 from broker.rules.sentences import sentence
+from broker.values import replace
 from tests.unit.builders import AGENCY, T0, accepted, at, delivery, profile, route
 
 VN = ZoneInfo("Asia/Ho_Chi_Minh")

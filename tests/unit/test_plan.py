@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -35,6 +34,7 @@ from broker.rules.failover import give_up_late_copy, is_class_c, newest, plan, p
 from broker.rules.health import ChannelHealth, Member, Scope, View, evidence, observe, view
 from broker.rules.sentences import sentence
 from broker.rules.standing import Channels, events, left_up, reach
+from broker.values import replace
 from tests.examples import FEW
 from tests.unit.builders import (
     AGENCY,

@@ -1,7 +1,6 @@
 """Texts are counted as platforms count them and cut so that readers and read-back find what they need."""
 
 import unicodedata
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from broker.contract import TextLimit, Unit
 from broker.model import Post
 from broker.rules.text import compose_text, count, cut, legal, normal
+from broker.values import replace
 
 FAMILY = "👨\u200d👩\u200d👧\u200d👦"
 FLAG = "🇻🇳"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from broker.clock import SystemClock
@@ -12,6 +11,7 @@ from broker.engine.witnesses import Witnesses, dial
 from broker.model import StepClass, Verb
 from broker.outcome import Fault, Unavailable
 from broker.rules.health import ChannelHealth, Member, evidence, observe, view
+from broker.values import replace
 
 NOW = datetime(2026, 11, 22, 16, 0, tzinfo=UTC)
 
