@@ -190,9 +190,16 @@ class Engine:
 
     async def pause(self, key: str, reason: str, until: datetime | None = None) -> None:
         await self.pauses.pause(key, Pause(reason, until))
+        self._speak_for_the_store()
 
     async def resume(self, key: str) -> None:
         await self.pauses.resume(key)
+        self._speak_for_the_store()
+
+    def _speak_for_the_store(self) -> None:
+        """A run that was frozen past its lease must not confirm what the next one has not heard of."""
+        if not self.lease.covers(timedelta(0)):
+            raise StoreError("This broker's run is over, another one is taking its place: ask again in a second.")
 
     async def decide_on_older(self, agency: str, *, send: bool) -> None:
         """What becomes of announcements older than the backup this store was restored from; then all goes on."""
@@ -202,6 +209,7 @@ class Engine:
         if not send:
             await self._give_up_older(agency, backup_at)
         await self.pauses.release(agency, [key for key, s in self.stations.items() if s.agency == agency])
+        self._speak_for_the_store()
 
     async def _give_up_older(self, agency: str, backup_at: datetime) -> None:
         """Those too that nobody has claimed yet: they would be sent when they are."""

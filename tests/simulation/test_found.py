@@ -109,6 +109,12 @@ def test_what_has_its_permit_when_the_desk_pauses_a_channel_waits_too(disk_s: fl
     assert [copy.made_at > START + timedelta(seconds=60) for copy in platform.copies] == [True]
 
 
+def test_a_run_that_was_frozen_past_its_lease_confirms_no_pause_to_the_desk():
+    paused, frozen = Spell(Trouble.PAUSED, 45, 100), Strike(Blow.FREEZE, 25, 40, 1)
+    [platform] = play(scene([channel("meta", Kind.LIST, paused)], news(at=75), strikes=[frozen])).platforms.values()
+    assert [copy.made_at > START + timedelta(seconds=100) for copy in platform.copies] == [True]
+
+
 def test_withdrawals_in_the_middle_of_attempts_are_no_failures_of_the_platform():
     in_two_steps = channel("meta", Kind.PREPARED_LIST, nature={"latency_s": 1.0})
     taken_back = [news(n, 30 + 8 * n, withdrawn_after=2.0) for n in range(2)]

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from broker.contract import Path
 from broker.model import Case, Delivery, Reason
 from broker.rules.delivery import REPEATS
+from broker.rules.health import DENIED_PROBE
 from tests.simulation.platforms import LAGGING_S, NOBODY_ANSWERS, Copy, Spell, Trouble
 from tests.simulation.simulation import Outcome
 from tests.simulation.virtual import START
@@ -156,12 +157,21 @@ class Timeline:
         if spell.trouble not in NOBODY_ANSWERS or self._own_network(spell):
             return None
         profile = spec.profile
-        takes = (profile.probe_every + 2 * profile.total_timeout).total_seconds() + 10
+        asked_every = DENIED_PROBE if self._was_shut(spec, spell) else profile.probe_every
+        takes = (asked_every + 2 * profile.total_timeout).total_seconds() + 10
         known_at = spell.since + takes
         for since, until in self._downs:
             if since < known_at and until > known_at - takes:
                 known_at = until + takes
         return known_at if known_at < spell.until else None
+
+    def _was_shut(self, spec: ChannelSpec, spell: Spell) -> bool:
+        """Its account was refused before: then it is asked every quarter of an hour only."""
+        return any(
+            s.trouble in (T.LOGGED_OUT, T.POSTS_LOGGED_OUT) and s.since < spell.since < s.until + self._back_after(s)
+            for s in spec.spells
+            if s is not spell
+        )
 
     def is_known_down(self, spec: ChannelSpec, at: float) -> bool:
         """For some seconds, and for some seconds more: views change between a plan and its commit."""
