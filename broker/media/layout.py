@@ -36,6 +36,8 @@ ASCENT = 0.98
 """From the top of a line with marks on its capitals to its baseline, in sizes."""
 GAP = 54
 """Between headline and body."""
+LINES_AT_MOST = 100
+"""More fit on no card."""
 LIFT = 0.36
 """How much of the room that short texts leave stands above them: the eye's middle is above the measured one."""
 
@@ -128,22 +130,21 @@ def _headline(card: Card, measure: Measure) -> _Block:
     """The largest size at which it fits with some of the body; else the smallest, cut."""
     body_room = GAP + SHORT_BODY_LINES * BODY_SIZES[-1] * BODY_LEADING if card.body else 0
     for size, lines in HEADLINE_SIZES.items():
-        block = _wrapped(card.headline, Font(size, Weight.BOLD), measure)
+        block = _wrapped(card.headline, Font(size, Weight.BOLD), measure, most=lines)
         whole = not any(word not in card.headline for line in block.lines for word in line.split())
         if whole and len(block.lines) <= lines and block.height(HEADLINE_LEADING) <= BOTTOM - TOP - body_room:
             return _balanced(card.headline, block, measure)
     size, lines = [*HEADLINE_SIZES.items()][-1]
-    return _cut(_wrapped(card.headline, Font(size, Weight.BOLD), measure), lines, measure)
+    return _cut(_wrapped(card.headline, Font(size, Weight.BOLD), measure, most=lines), lines, measure)
 
 
 def _body(text: str, room: float, measure: Measure) -> _Block | None:
     """The largest size at which all of it fits; else as many lines of the smallest as fit, cut."""
     for size in BODY_SIZES:
-        block = _wrapped(text, Font(size, Weight.REGULAR), measure)
-        if block.height(BODY_LEADING) <= room:
+        fitting = max(0, int(room / (size * BODY_LEADING)))
+        block = _wrapped(text, Font(size, Weight.REGULAR), measure, most=fitting)
+        if len(block.lines) <= fitting:
             return block if block.lines else None
-    block = _wrapped(text, Font(BODY_SIZES[-1], Weight.REGULAR), measure)
-    fitting = int(room / (block.font.size * BODY_LEADING))
     return _cut(block, fitting, measure) if fitting > 0 else None
 
 
@@ -153,7 +154,8 @@ def _set(part: Part, block: _Block, y: float, leading: float) -> Iterator[Line]:
         yield Line(part, text, MARGIN, y + block.font.size * (ASCENT + number * leading), block.font)
 
 
-def _wrapped(text: str, font: Font, measure: Measure, width: float = TEXT_WIDTH) -> _Block:
+def _wrapped(text: str, font: Font, measure: Measure, width: float = TEXT_WIDTH, most: int = LINES_AT_MOST) -> _Block:
+    """Its lines, and no more of them than one beyond `most`: measuring is slow."""
     lines: list[str] = []
     for paragraph in filter(None, map(str.strip, text.splitlines())):
         line = ""
@@ -162,9 +164,11 @@ def _wrapped(text: str, font: Font, measure: Measure, width: float = TEXT_WIDTH)
             if line and measure(longer, font) > width:
                 lines.append(line)
                 longer = word
+                if len(lines) > most:
+                    return _Block(lines, font)
             line = longer
         lines.append(line)
-    return _Block(lines, font)
+    return _Block(lines[: most + 1], font)
 
 
 def _breakable(paragraph: str, font: Font, width: float, measure: Measure) -> Iterator[str]:
@@ -187,7 +191,7 @@ def _balanced(text: str, block: _Block, measure: Measure) -> _Block:
     narrow, wide = TEXT_WIDTH / 2, float(TEXT_WIDTH)
     while wide - narrow > 8:
         width = (narrow + wide) / 2
-        if len(_wrapped(text, block.font, measure, width).lines) > len(block.lines):
+        if len(_wrapped(text, block.font, measure, width, most=len(block.lines)).lines) > len(block.lines):
             narrow = width
         else:
             wide = width
