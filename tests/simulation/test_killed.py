@@ -9,7 +9,7 @@ from tests.simulation.scenes import channel, scene
 from tests.simulation.simulation import simulate
 from tests.simulation.worlds import Blow, Kind, Strike
 
-SHARES = 5
+SHARES = 8
 
 
 @pytest.mark.parametrize("share", [pytest.param(0, marks=pytest.mark.quick), *range(1, SHARES)])

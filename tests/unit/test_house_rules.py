@@ -87,7 +87,7 @@ def test_every_sentence_is_said_somewhere():
 
 def test_nothing_waits_by_sleeping_a_thread():
     paths = [*SOURCES, *(ROOT / "tests").rglob("*.py")]
-    found = [f"{path}:{line}" for path in paths for line in sleeps(path)]
+    found = [f"{path}:{line}" for path in paths if "sleep" in path.read_text(encoding="utf-8") for line in sleeps(path)]
     assert not found
 
 
