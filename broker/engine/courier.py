@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 
 import structlog
@@ -51,9 +52,9 @@ class Courier:
             count=counts_copies(delivery),
         )
 
-    def gate(self, profile: Profile) -> AttemptGate:
-        """The gate of one attempt or question."""
-        return AttemptGate(self._lease, profile.total_timeout, always_open=not self._gate_switch)
+    def gate(self, profile: Profile, until: datetime | None = None) -> AttemptGate:
+        """The gate of one attempt, which begins to leave before `until`, or of one question."""
+        return AttemptGate(self._lease, profile.total_timeout, until=until, always_open=not self._gate_switch)
 
     async def publish(self, station: Station, job: Job) -> Finding | None:
         """The outcome of one attempt; None when the gate refused: provably nothing left, and it is not counted."""

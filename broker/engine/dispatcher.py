@@ -31,7 +31,7 @@ from broker.engine.switches import Point, Switches
 from broker.engine.writer import Lane, Writer
 from broker.model import Announcement, Case, Delivery, Event, State, Urgency, Verb
 from broker.outcome import Cause, Fault, Finding, Live, Pending, Throttled, Uncertain, Unfinished, bounded
-from broker.rules.delivery import Policy, asked_anew, begin, concerns, settle, unsent, verb_for
+from broker.rules.delivery import Policy, asked_anew, begin, concerns, sent_until, settle, unsent, verb_for
 from broker.rules.failover import is_class_c, plan, policy_for
 from broker.rules.standing import Channels, events, is_taken_back
 from broker.store import Accept, Change, Done, DueRef, IdempotencyRecord, InboxEntry, Result, Save
@@ -447,7 +447,8 @@ class Dispatcher:
         """One attempt, from its durable intent to its outcome taken in."""
         announcement, name = held.case.announcement, delivery.channel
         station = self._stations.serving(announcement, name)
-        gate = held.gates[name] = self._courier.gate(station.channel.profile)
+        until = sent_until(delivery, policy_for(announcement, delivery, station.channel))
+        gate = held.gates[name] = self._courier.gate(station.channel.profile, until)
         if is_taken_back(announcement):
             gate.close()
         job = self._courier.job(announcement, delivery, gate, self._keeper(held, delivery))

@@ -40,19 +40,24 @@ class Lease:
 
 
 class AttemptGate:
-    """The gate of one attempt (`broker.contract.Gate`); closed for good once `close` was called."""
+    """The gate of one attempt (`broker.contract.Gate`); closed for good once `close` was called.
 
-    __slots__ = ("_always_open", "_closed", "_lease", "_timeout", "passed")
+    `until`: what has not begun to leave by then stays here.
+    """
 
-    def __init__(self, lease: Lease, timeout: timedelta, *, always_open: bool = False) -> None:
-        self._lease, self._timeout = lease, timeout
+    __slots__ = ("_always_open", "_closed", "_lease", "_timeout", "_until", "passed")
+
+    def __init__(
+        self, lease: Lease, timeout: timedelta, *, until: datetime | None = None, always_open: bool = False
+    ) -> None:
+        self._lease, self._timeout, self._until = lease, timeout, until
         self._always_open = always_open
         self._closed = False
         self.passed = False
 
     def enter(self) -> None:
-        if not self._always_open and (self._closed or not self._lease.covers(self._timeout)):
-            raise GateClosed("nothing more may leave: this run's lease is over, or the announcement was taken back")
+        if self.is_closed or not (self._always_open or self._lease.covers(self._timeout)):
+            raise GateClosed("nothing more may leave: this run's lease is over, or this attempt is held back")
         self.passed = True
 
     def close(self) -> None:
@@ -61,7 +66,8 @@ class AttemptGate:
     @property
     def is_closed(self) -> bool:
         """Nothing may leave any more, whatever the lease says."""
-        return self._closed and not self._always_open
+        too_late = not self.passed and self._until is not None and self._lease.clock.now() >= self._until
+        return (self._closed or too_late) and not self._always_open
 
 
 class LeaseKeeper:

@@ -243,6 +243,11 @@ def asked_until(delivery: Delivery, policy: Policy) -> datetime:
     return max(policy.useful_until, _settled_at(delivery, policy, sent) + 2 * policy.profile.first_look)
 
 
+def sent_until(delivery: Delivery, policy: Policy) -> datetime:
+    """Until when an attempt may begin to leave: its intent may be long on its way to the disk, or wait for its turn."""
+    return min(policy.useful_until, asked_until(delivery, policy))
+
+
 def _key_age_is_unknown(d: Delivery, policy: Policy, now: datetime) -> bool:
     """The clock was set back since the key was first sent: the platform may have forgotten it by now."""
     ahead = d.first_sent_at is not None and d.first_sent_at > now + BEFORE_SENT

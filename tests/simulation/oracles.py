@@ -62,6 +62,7 @@ class Judge:
         yield from self.hidden()
         yield from self.duplicates()
         yield from self.sent_after_the_end()
+        yield from self.begun_after_expiry()
         yield from self.left_up_in_silence()
         yield from self.sent_by_the_ended()
         yield from self.tried_in_vain()
@@ -183,6 +184,15 @@ class Judge:
                 if old is not None:
                     yield old.id, (errand.accepted_at, f"sent after #{submission.number} replaced it")
 
+    def begun_after_expiry(self) -> Iterator[Finding]:
+        """Nothing is started after an announcement expired, by the clock of the run that starts it."""
+        expires = {each: at for each, c in self._o.cases.items() if (at := c.announcement.draft.expires_at)}
+        for platform in self._o.platforms.values():
+            for began, run, announcement_id in _starts(platform):
+                end = expires.get(announcement_id)
+                if end is not None and self._times.by_clock_of(run, began) > end:
+                    yield Finding("sent after expiry", f"{announcement_id} on {platform.name} at {began:.3f}")
+
     def left_up_in_silence(self) -> Iterator[Finding]:
         """What was withdrawn is gone, or a person is asked to take it away (`hidden` looks at what is called gone)."""
         for case in self._o.cases.values():
@@ -234,9 +244,7 @@ class Judge:
     def not_waited_for(self) -> Iterator[Finding]:
         """Nothing begins where the desk said to wait, and nothing again before the platform wants it."""
         for pause in self._o.pauses:
-            platform = self._o.platforms[pause.channel]
-            begun = [(announcement_id, at) for at, _, announcement_id in platform.begun]
-            for announcement_id, at in [*begun, *_first_bytes(platform)]:
+            for at, _, announcement_id in _starts(self._o.platforms[pause.channel]):
                 if pause.since < at < pause.until:
                     yield Finding("sent while paused", f"{announcement_id} on {pause.channel} at {at:.1f}")
         for name, platform in self._o.platforms.items():
@@ -350,13 +358,14 @@ class Judge:
         return self._world.plan(errand.submission)
 
 
-def _first_bytes(platform: Platform) -> Iterator[tuple[str, float]]:
-    """When each attempt began to leave."""
-    attempts: dict[tuple[str, int], float] = {}
+def _starts(platform: Platform) -> Iterator[tuple[float, str, str]]:
+    """When which run began an attempt for which announcement, and when the first byte of each left."""
+    yield from platform.begun
+    attempts: set[tuple[str, int]] = set()
     for left in platform.left:
-        if left.verb is Verb.PUBLISH:
-            attempts.setdefault((left.announcement_id, left.attempt), (left.at - START).total_seconds())
-    yield from ((announcement_id, at) for (announcement_id, _), at in attempts.items())
+        if left.verb is Verb.PUBLISH and (left.announcement_id, left.attempt) not in attempts:
+            attempts.add((left.announcement_id, left.attempt))
+            yield (left.at - START).total_seconds(), left.run, left.announcement_id
 
 
 def errand_id(errand: Errand) -> str:

@@ -109,6 +109,14 @@ def test_what_has_its_permit_when_the_desk_pauses_a_channel_waits_too(disk_s: fl
     assert [copy.made_at > START + timedelta(seconds=60) for copy in platform.copies] == [True]
 
 
+@pytest.mark.parametrize(("disk_s", "latency_s"), [(2.0, 0.1), (0.002, 4.0)])
+def test_what_expires_on_its_way_to_the_disk_or_while_it_connects_does_not_leave(disk_s: float, latency_s: float):
+    world = scene([channel("meta", Kind.LIST, nature={"latency_s": latency_s})], news(expires_after=1.0))
+    outcome = play(replace(world, disk_s=disk_s))
+    [case] = outcome.cases.values()
+    assert (case.deliveries["meta"].state, outcome.platforms["meta"].copies) == (State.EXPIRED, [])
+
+
 def test_a_run_that_was_frozen_past_its_lease_confirms_no_pause_to_the_desk():
     paused, frozen = Spell(Trouble.PAUSED, 45, 100), Strike(Blow.FREEZE, 25, 40, 1)
     [platform] = play(scene([channel("meta", Kind.LIST, paused)], news(at=75), strikes=[frozen])).platforms.values()

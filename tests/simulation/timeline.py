@@ -85,6 +85,10 @@ class Timeline:
         now = timedelta(seconds=self._o.lasted_s)
         return (self._aheads[run] - now).total_seconds()
 
+    def by_clock_of(self, run: str, at: float) -> datetime:
+        """What this run's clock showed at a true time."""
+        return START + timedelta(seconds=at + self._ahead_s(run))
+
     def true(self, case: Case, at: datetime) -> datetime:
         """A time of the case, by the true clock instead of that of the run that accepted it."""
         run = self._accepted[case.announcement.reference][1]
