@@ -384,9 +384,10 @@ class Engine:
             self.aside(self.put_in(entry))
 
     def _recompose(self, announcement: Announcement, delivery: Delivery) -> Delivery:
-        """A late copy says when it was written; the store gets the text as it is sent."""
+        """A late copy says when it was written; the store gets the text as it is sent. What a platform has of it by now
+        (bytes that may have left, a container) keeps its text: by that it is found again."""
         late = self.clock.now() - announcement.base_at > LATE_MARK_AFTER and delivery.role is Role.POST_TO
-        if not late or delivery.first_sent_at is not None:
+        if not late or delivery.first_sent_at is not None or delivery.handle:
             return delivery
         station = self.stations.serving(announcement, delivery.channel)
         try:

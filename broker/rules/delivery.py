@@ -235,10 +235,12 @@ def time_limit(delivery: Delivery, policy: Policy) -> datetime | None:
 
 
 def asked_until(delivery: Delivery, policy: Policy) -> datetime:
-    """Until when an uncertain delivery is asked about: its useful time and `settle_for`; keyed: its key's lifetime."""
+    """Until when an uncertain delivery is asked about: its useful time and `settle_for`; keyed: as long as its key will
+    outlive a repeat that the platform runs late."""
     sent = delivery.first_sent_at or delivery.sent_at or policy.useful_until
     if step_class(delivery, policy.profile) is StepClass.KEYED:
-        known_until = sent + max(policy.profile.key_lifetime - policy.profile.total_timeout, timedelta(0))
+        late = max(policy.profile.settle_for, policy.profile.total_timeout)
+        known_until = sent + max(policy.profile.key_lifetime - late, timedelta(0))
         return min(max(policy.useful_until, sent), known_until)
     return max(policy.useful_until, _settled_at(delivery, policy, sent) + 2 * policy.profile.first_look)
 

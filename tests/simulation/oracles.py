@@ -59,6 +59,7 @@ class Judge:
         yield from self.lost()
         yield from self.doubled_announcements()
         yield from self.false_live()
+        yield from self.other_words()
         yield from self.hidden()
         yield from self.duplicates()
         yield from self.sent_after_the_end()
@@ -126,6 +127,13 @@ class Judge:
         if any(c.public_at and c.public_at <= then for c in self._copies[channel, announcement_id]):
             return True
         return any(i == announcement_id for i, _ in self._o.platforms[channel].dropped)
+
+    def other_words(self) -> Iterator[Finding]:
+        """The status shows the words that readers see."""
+        for case, d, spec in self._deliveries():
+            copies = self._copies[spec.name, d.announcement_id]
+            if d.state is S.LIVE and copies and all(c.text != d.composed.text for c in copies):
+                yield Finding("other words", f"{_name(case, d)}: {copies[0].text[:60]!r}")
 
     def hidden(self) -> Iterator[Finding]:
         """What is called not out is not to be seen."""

@@ -149,6 +149,7 @@ class Refusal:
 @dataclass(slots=True)
 class Container:
     ready_at: datetime
+    text: str
     copy: Copy | None = None
 
 
@@ -283,9 +284,10 @@ class Platform:
             return Live(platform_id)
         return _answered(self.shown(self._post(job, run)))
 
-    def contain(self) -> Finding:
+    def contain(self, job: Job) -> Finding:
         handle = f"{self.name}-c{len(self.containers) + 1}"
-        self.containers[handle] = Container(self.clock.now() + timedelta(seconds=self.nature.container_s))
+        ready_at = self.clock.now() + timedelta(seconds=self.nature.container_s)
+        self.containers[handle] = Container(ready_at, job.composed.text)
         return Unfinished(handle, timedelta(0))
 
     def publish(self, job: Job, run: str) -> Finding:
@@ -296,16 +298,16 @@ class Platform:
         if container.copy is None:
             if self.clock.now() < container.ready_at or self._meets(T.NEVER_FINISHES):
                 return Unfinished(job.handle or "", timedelta(seconds=3))
-            container.copy = self._post(job, run)
+            container.copy = self._post(job, run, container.text)
         return _answered(self.shown(container.copy))
 
-    def _post(self, job: Job, run: str) -> Copy:
+    def _post(self, job: Job, run: str, text: str = "") -> Copy:
         now, waits = self.clock.now(), self.nature.moderation_s
         copy = Copy(
             platform_id=f"{self.name}-{len(self.copies) + 1}",
             announcement_id=job.announcement_id,
             reference=job.reference,
-            text=job.composed.text,
+            text=text or job.composed.text,
             key=job.key,
             run=run,
             attempt=job.attempt,
@@ -397,7 +399,7 @@ class ScriptedAdapter(AdapterBase):
         p.begun.append((p.loop.time(), run, job.announcement_id))
         last = len(self.profile.steps) - 1
         while job.step < last and job.handle is None:
-            made = await self._ask(Verb.PUBLISH, job, p.contain)
+            made = await self._ask(Verb.PUBLISH, job, lambda: p.contain(job))
             if not isinstance(made, Unfinished):
                 return made  # type: ignore[return-value]  # contain answers nothing else
             await job.keep(made.handle)

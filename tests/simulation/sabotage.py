@@ -43,6 +43,14 @@ class NotSeenAsAbsent(ScriptedAdapter):
         return Absent() if isinstance(found, NotSeen) else found
 
 
+class RemovedAsAbsent(ScriptedAdapter):
+    """What the platform took away is taken for what never was there."""
+
+    async def find(self, job: Job) -> Finding:
+        found = await super().find(job)
+        return Absent() if isinstance(found, Absent) else found
+
+
 class RepeatOnTimeout(ScriptedAdapter):
     """What may have got through is taken for what has not."""
 
@@ -199,6 +207,12 @@ CASES = (
         sabotage=Sabotage(adapter=NotSeenAsAbsent),
         red=_red("silent duplicate"),
         setting=Setting(spells=((T.RUNS_LATER, -5, 5),)),
+    ),
+    Case(
+        name="taken away treated as never there",
+        sabotage=Sabotage(adapter=RemovedAsAbsent),
+        red=_red("silent duplicate"),
+        setting=Setting(spells=((T.REMOVES, -5, 100),), strikes=((B.CRASH_SENT, 0.3, 20),), news=1),
     ),
     Case(
         name="gate off, frozen past the lease",

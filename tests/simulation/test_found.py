@@ -168,3 +168,10 @@ def test_attempts_wait_for_a_lease_that_is_renewed_late():
     [case] = outcome.cases.values()
     assert case.deliveries["meta"].state is State.LIVE
     assert case.deliveries["meta"].attempt <= 12
+
+
+def test_what_is_prepared_goes_out_with_the_words_it_was_prepared_with():
+    """A mark of lateness that only the store got: the copy was not to be found by its words any more."""
+    ready_after_a_quarter_of_an_hour = channel("meta", Kind.HANDLE, nature={"container_s": 1000.0})
+    [case] = play(scene([ready_after_a_quarter_of_an_hour], late_copies=timedelta(minutes=30))).cases.values()
+    assert case.deliveries["meta"].state is State.LIVE

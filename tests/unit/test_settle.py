@@ -522,13 +522,13 @@ BY_TIME: list[tuple[State, StepClass, dict[str, Any], float, State]] = [
     (S.PENDING, LIST, {}, 1 + 3600, S.UNCONFIRMED),
     (S.CHECKING, LIST, {}, 3 * 3600, S.UNCONFIRMED),
     (S.CHECKING, LIST, {"sent_at": at(3 * 3600 - 60)}, 3 * 3600 - 60 + 15 * 60 + 10, S.UNCONFIRMED),
-    (S.CHECKING, KEYED, {}, 1 + 600 - 15, S.UNCONFIRMED),
+    (S.CHECKING, KEYED, {}, 1 + 1500 - 15 * 60, S.UNCONFIRMED),
 ]
 
 
 @pytest.mark.parametrize(("state", "step", "more", "seconds", "then"), BY_TIME)
 def test_by_time(state: State, step: StepClass, more: dict[str, Any], seconds: float, then: State):
-    how, d = policy(step, key_lifetime=s(600)), delivery(state, **more)
+    how, d = policy(step, key_lifetime=s(1500)), delivery(state, **more)
     assert time_limit(d, how) == at(seconds)
     assert by_time(d, how, at(seconds) - s(0.001)) is d
     assert by_time(d, how, at(seconds)).state is then
