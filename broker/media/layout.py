@@ -140,12 +140,14 @@ def _headline(card: Card, measure: Measure) -> _Block:
 
 def _body(text: str, room: float, measure: Measure) -> _Block | None:
     """The largest size at which all of it fits; else as many lines of the smallest as fit, cut."""
-    for size in BODY_SIZES:
-        fitting = max(0, int(room / (size * BODY_LEADING)))
+    *larger, smallest = ((size, max(0, int(room / (size * BODY_LEADING)))) for size in BODY_SIZES)
+    for size, fitting in larger:
         block = _wrapped(text, Font(size, Weight.REGULAR), measure, most=fitting)
         if len(block.lines) <= fitting:
             return block if block.lines else None
-    return _cut(block, fitting, measure) if fitting > 0 else None
+    size, fitting = smallest
+    block = _wrapped(text, Font(size, Weight.REGULAR), measure, most=fitting)
+    return _cut(block, fitting, measure) if fitting > 0 and block.lines else None
 
 
 def _set(part: Part, block: _Block, y: float, leading: float) -> Iterator[Line]:
