@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import subprocess
 from collections.abc import AsyncIterator
@@ -39,7 +40,7 @@ class MediaHost:
     ) -> Medium:
         name = f"picture-{next(self._numbers)}.{mime.partition('/')[2]}"
         path = self.shelf.folder / name
-        Image.linear_gradient("L").resize(size).convert("RGB").save(path)
+        path.write_bytes(_picture(size, mime))
         width, height = size
         return Medium(
             name=name, kind=MediaKind.IMAGE, mime=mime, size_bytes=path.stat().st_size, width=width, height=height,
@@ -71,6 +72,13 @@ class MediaHost:
         status = 503 if self.down else 200 if path.is_file() else 404
         self.fetched.append((path.name, status))
         return web.FileResponse(path) if status == 200 else web.Response(status=status)
+
+
+@cache
+def _picture(size: tuple[int, int], mime: str) -> bytes:
+    drawn = io.BytesIO()
+    Image.linear_gradient("L").resize(size).convert("RGB").save(drawn, mime.partition("/")[2])
+    return drawn.getvalue()
 
 
 @cache
