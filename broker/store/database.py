@@ -6,6 +6,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from threading import RLock
@@ -58,6 +59,8 @@ class Database:
             self._owner_lock.acquire()
         try:
             self._writer = self._connect(writes=True)
+            if self.in_memory:
+                _empty().backup(self._writer)
             _migrate(self._writer, self.path)
         except BaseException as error:
             self.close()
@@ -189,11 +192,25 @@ def _migrate(db: sqlite3.Connection, path: Path) -> None:
     [tables] = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if tables and application_id != APPLICATION_ID:
         raise StoreError(f"{path} is a database of another program: set store.url to a file of Loa's own.")
-    migrations = sorted((files("broker.store") / "migrations").iterdir(), key=lambda file: file.name)
+    migrations = _migrations()
     if version > len(migrations):
         raise StoreError(f"{path} was written by a newer version of Loa: run that one, or restore a backup.")
-    for number, file in enumerate(migrations[version:], start=version + 1):
-        _run_script(db, file.read_text(encoding="utf-8"), number)
+    for number, script in enumerate(migrations[version:], start=version + 1):
+        _run_script(db, script, number)
+
+
+@cache
+def _migrations() -> list[str]:
+    found = sorted((files("broker.store") / "migrations").iterdir(), key=lambda file: file.name)
+    return [file.read_text(encoding="utf-8") for file in found]
+
+
+@cache
+def _empty() -> sqlite3.Connection:
+    """What every database in memory begins as: simulations and tests open thousands."""
+    db = sqlite3.connect(MEMORY, isolation_level=None, check_same_thread=False)
+    _migrate(db, Path(MEMORY))
+    return db
 
 
 def _run_script(db: sqlite3.Connection, script: str, number: int) -> None:

@@ -236,6 +236,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
                 with suppress(RuntimeError):
                     task.get_coro().close()
 
+    def create_future(self) -> asyncio.Future[Any]:
+        return asyncio.Future(loop=self)
+
     def _write_to_self(self) -> None:
         """Nothing wakes this loop from another thread."""
 
@@ -254,15 +257,32 @@ class VirtualClock:
 
     def __init__(self, loop: VirtualLoop, ahead: timedelta = timedelta(0)) -> None:
         self._loop, self._zero = loop, START + ahead
+        self._known_at, self._known = 0.0, self._zero
 
     def now(self) -> datetime:
-        return self._zero + timedelta(seconds=self._loop.time())
+        at = self._loop.time()
+        if at != self._known_at:
+            self._known_at, self._known = at, self._zero + timedelta(seconds=at)
+        return self._known
 
     def monotonic(self) -> float:
         return self._loop.time()
 
     async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(max(seconds, 0))
+        """As `asyncio.sleep`, step by step, on a loop that is known."""
+        if seconds <= 0:
+            return await asyncio.sleep(0)
+        over = self._loop.create_future()
+        timer = self._loop.call_later(seconds, _end, over)
+        try:
+            await over
+        finally:
+            timer.cancel()
+
+
+def _end(sleep: asyncio.Future[None]) -> None:
+    if not sleep.done():
+        sleep.set_result(None)
 
 
 def run_virtual(main: Coroutine[Any, Any, T], loop: VirtualLoop) -> T:
