@@ -247,7 +247,8 @@ def asked_until(delivery: Delivery, policy: Policy) -> datetime:
 
 def sent_until(delivery: Delivery, policy: Policy) -> datetime:
     """Until when an attempt may begin to leave: its intent may be long on its way to the disk, or wait for its turn."""
-    return min(policy.useful_until, asked_until(delivery, policy))
+    is_repeat = delivery.first_sent_at is not None
+    return min(policy.useful_until, asked_until(delivery, policy)) if is_repeat else policy.useful_until
 
 
 def _key_age_is_unknown(d: Delivery, policy: Policy, now: datetime) -> bool:

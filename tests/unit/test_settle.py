@@ -40,6 +40,7 @@ from broker.rules.delivery import (
     counts_copies,
     ended,
     lasts_at_most,
+    sent_until,
     settle,
     time_limit,
     unsent,
@@ -497,6 +498,16 @@ def test_begin_is_the_durable_intent():
     assert (d.state, d.attempt, d.sent_at, d.tries) == (S.SENDING, 1, NOW, 1)
     assert d.next_at is not None
     assert d.next_at > NOW + policy().profile.total_timeout
+
+
+@pytest.mark.parametrize("step", [LIST, KEYED])
+def test_an_attempt_may_leave_while_it_is_useful_and_a_repeat_by_key_while_the_key_is_known(step: StepClass):
+    how = policy(step, key_lifetime=s(600), settle_for=s(60))
+    first = begin(delivery(S.DUE), how, NOW)
+    assert sent_until(first, how) == how.useful_until
+    assert sent_until(first, policy(step, key_lifetime=s(0))) == how.useful_until
+    again = begin(delivery(S.CHECKING), how, NOW)
+    assert sent_until(again, how) == (at(1 + 600 - 60) if step is KEYED else how.useful_until)
 
 
 def test_silence_is_an_answer_only_when_every_step_had_its_time():
