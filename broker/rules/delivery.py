@@ -252,8 +252,9 @@ def sent_until(delivery: Delivery, policy: Policy) -> datetime:
 
 
 def _key_age_is_unknown(d: Delivery, policy: Policy, now: datetime) -> bool:
-    """The clock was set back since the key was first sent: the platform may have forgotten it by now."""
-    ahead = d.first_sent_at is not None and d.first_sent_at > now + BEFORE_SENT
+    """The clock was set back since the key was sent, first or last: the platform may have forgotten it by now."""
+    known = (at for at in (d.first_sent_at, d.sent_at, d.uncertain_at) if at is not None)
+    ahead = d.first_sent_at is not None and max(known) > now + BEFORE_SENT
     return ahead and step_class(d, policy.profile) is StepClass.KEYED
 
 

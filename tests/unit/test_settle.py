@@ -740,7 +740,9 @@ def test_who_asks_has_an_end(d: Any, how: Policy, now: Any):
         assert limit == asked_until(d, how)
 
 
-def test_a_key_whose_age_a_clock_that_was_set_back_hides_is_not_used_again():
-    keyed = delivery(S.CHECKING, first_sent_at=at(3600))
+@pytest.mark.parametrize("stamp", ["first_sent_at", "sent_at", "uncertain_at"])
+def test_a_key_whose_age_a_clock_that_was_set_back_hides_is_not_used_again(stamp: str):
+    """Also when it was set back less than the key's age: then only its later uses lie ahead."""
+    keyed = delivery(S.CHECKING, **{stamp: at(3600)})
     assert by_time(keyed, policy(KEYED, key_lifetime=s(7200)), NOW).state is S.UNCONFIRMED
     assert by_time(keyed, policy(LIST), NOW) is keyed
