@@ -495,6 +495,8 @@ def _looked_back(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -
             if policy.withdrawn:
                 return seen_now
             return replace(seen_now, asks=d.asks + 1, next_at=_next_look(seen_now, policy, now))
+        case Absent() if d.extra:
+            return _without_younger(d, policy, now)
         case Absent():
             return _taken_away(d)
         case _ if policy.withdrawn:
@@ -538,8 +540,7 @@ def _next_look(d: Delivery, policy: Policy, now: datetime) -> datetime | None:
 def _deleted(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> Delivery:
     match outcome:
         case Absent() if d.extra:
-            rest = replace(d, extra=d.extra[:-1], reason=Reason("copy_deleted"))
-            return replace(rest, next_at=_next_look(rest, policy, now))
+            return _without_younger(d, policy, now)
         case Absent():
             return _to(d, S.WITHDRAWN, Reason("deleted_one" if d.repeats else "deleted"))
         case Rejected(_, detail):
@@ -551,6 +552,12 @@ def _deleted(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> De
             return _not_deleted(d, said, policy, now)
         case _:
             return _ask_again(d, policy, now)
+
+
+def _without_younger(d: Delivery, policy: Policy, now: datetime) -> Delivery:
+    """The youngest copy is gone, which is asked about first; the one that is kept is there as before."""
+    rest = replace(d, extra=d.extra[:-1], reason=Reason("copy_deleted"))
+    return replace(rest, next_at=_next_look(rest, policy, now))
 
 
 def _not_deleted(d: Delivery, detail: str, policy: Policy, now: datetime) -> Delivery:

@@ -458,6 +458,13 @@ def test_a_late_answer_that_names_another_copy_means_two():
     assert settle(live, Verb.PUBLISH, Live("p1"), policy(), NOW).extra == ()
 
 
+def test_a_younger_copy_that_a_look_finds_gone_is_not_the_one_that_is_kept():
+    """Looks ask for the youngest copy, as deletions do."""
+    two = delivery(S.LIVE, extra=("p2",))
+    after = settle(two, Verb.FIND, Absent(removed=True), policy(abilities=FINDS_ONLY), NOW)
+    assert (after.state, after.platform_id, after.extra) == (S.LIVE, "p1", ())
+
+
 def test_the_older_copy_is_kept_even_if_the_younger_was_known_first():
     d = settle(delivery(S.LIVE, repeats=1), Verb.FIND, Live("p0", extra=("p1",)), policy(), at(62))
     assert (d.platform_id, d.extra) == ("p0", ("p1",))
