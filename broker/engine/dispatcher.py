@@ -43,6 +43,7 @@ HELD_AT_MOST = 5000
 """Cases in memory; the rest wait in the store with `wake_at`."""
 DELIVERIES_A_CASE = 2
 """As many for each of them, taken together: their texts are what takes memory."""
+EVICTED_AT_ONCE = 100
 REPLANNED_AT_ONCE = 50
 FRESH_FOR = timedelta(seconds=60)
 
@@ -159,7 +160,7 @@ class Dispatcher:
                 permit.give_back()
             return
         self._at(Point.ACCEPT_DURABLE)
-        if permits or self.room:
+        if permits or self._has_room():
             held = self._keep(Held(begun, permits=permits))
             self._listener(begun, notes)
             self._act(held)
@@ -539,9 +540,16 @@ class Dispatcher:
         announcement_id = held.case.announcement.id
         held.timer = asyncio.get_running_loop().call_later(delay, self.tell, announcement_id, _unchanged)
 
+    def _has_room(self) -> bool:
+        """For a new case there is, unless all others are busy."""
+        if not self.room:
+            self.evict(EVICTED_AT_ONCE)
+        return self.room > 0
+
     def evict(self, most: int) -> None:
-        """Lets go of up to `most` quiet cases; `wake_at` or their channel brings them back."""
+        """Lets go of up to `most` quiet cases, urgent ones last; `wake_at` or their channel brings them back."""
         quiet = [i for i, h in self._held.items() if h.is_quiet]
+        quiet.sort(key=lambda i: is_urgent(self._held[i].case.announcement))
         for announcement_id in quiet[:most]:
             self.drop(announcement_id)
             self.has_unheld = True
@@ -589,7 +597,11 @@ class Dispatcher:
 
 
 def ref_of(announcement: Announcement, channel: str) -> DueRef:
-    return DueRef(announcement.id, channel, announcement.draft.urgency is Urgency.URGENT, announcement.accepted_at)
+    return DueRef(announcement.id, channel, is_urgent(announcement), announcement.accepted_at)
+
+
+def is_urgent(announcement: Announcement) -> bool:
+    return announcement.draft.urgency is Urgency.URGENT
 
 
 def _unchanged(case: Case, now: datetime) -> Case:

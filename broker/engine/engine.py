@@ -345,7 +345,7 @@ class Engine:
         for ref in refs:
             if self.dispatcher.holds(ref.announcement_id):
                 self.dispatcher.tell(ref.announcement_id, lambda c, now: c)
-        pacer.backlog = len(refs) == REFILL and pacer.waiting + pacer.in_flight > 0
+        pacer.refilled(refs)
 
     async def _give_up_old_copies(self, agency: str, channel: str) -> None:
         owed = await self.call(self.store.owed, agency, channel)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from broker.clock import Clock
@@ -61,6 +61,10 @@ class Pacer:
         self.down: Down | None = None
         self.backlog = True
         """The store may hold due deliveries that are not in memory."""
+        self._more_urgent = False
+        """The store may hold urgent ones beyond those of the last refill."""
+        self._urgent_ran_out = False
+        """The last of that refill's urgent ones has gone: routine ones must not go before those in the store."""
         self._is_sifted = True
         """Late copies that nobody wants any more were given up since the channel came back."""
 
@@ -95,6 +99,12 @@ class Pacer:
         self._slow_until = max(self._slow_until, self._now() + wait_s)
         self._clean_rounds, self._clean_in_round = 0, 0
 
+    def refilled(self, refs: Sequence[DueRef]) -> None:
+        """Takes in what a refill found, urgent ones first: a full page may not have been all of them."""
+        is_full = len(refs) == REFILL
+        self.backlog = is_full and self.waiting + self._in_flight > 0
+        self._more_urgent = is_full and refs[-1].urgent
+
     def sifted(self) -> None:
         """What is still wanted of what waited for the channel may go."""
         self._is_sifted = True
@@ -108,15 +118,13 @@ class Pacer:
         return None if waiting or self.down is not None or not self._free() else self._give()
 
     def pump(self) -> None:
-        """Gives permits as long as there are any, then asks for a refill or waits for the rate window."""
+        """Gives permits as long as there are any; asks for a refill when one is needed, or waits for the window."""
+        self._ask_for_more()
         while self._free() and (ref := self._take()) is not None:
             permit = self._give()
             if not self._send(ref, permit):
                 permit.give_back()
-        wants_more = self.backlog and not (any(self._lanes) and self._is_sifted)
-        if wants_more and self._allowed() > self._in_flight and not self.stopped:
-            self.backlog = False
-            self._fetch(self)
+            self._ask_for_more()
         self._wait_for_the_window()
 
     def returned(self, clean: bool | None) -> None:
@@ -168,6 +176,12 @@ class Pacer:
         waits = self.stopped or not (self._is_sifted or self.down)
         return not waits and self._in_flight < self._allowed() and self._wait_s() <= 0
 
+    def _ask_for_more(self) -> None:
+        wants_more = self.backlog and (self._urgent_ran_out or not (any(self._lanes) and self._is_sifted))
+        if wants_more and self._allowed() > self._in_flight and not self.stopped:
+            self.backlog = self._urgent_ran_out = False
+            self._fetch(self)
+
     def _wait_s(self) -> float:
         now = self._now()
         return max(self._window.wait(now), self._slow_until - now)
@@ -187,7 +201,9 @@ class Pacer:
             self._old_next = not self._old_next
         for lane in order:
             if lane:
-                return lane.popitem(last=False)[1]
+                ref = lane.popitem(last=False)[1]
+                self._urgent_ran_out |= lane is urgent and not urgent and self._more_urgent
+                return ref
         return None
 
     def _count_clean(self) -> None:
