@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -189,15 +189,18 @@ class Engine:
             self.dispatcher.tell(announcement_id, lambda c, now: c)
 
     async def pause(self, key: str, reason: str, until: datetime | None = None) -> None:
-        await self.pauses.pause(key, Pause(reason, until))
-        self._speak_for_the_store()
+        await self._as_owner(lambda: self.pauses.pause(key, Pause(reason, until)))
 
     async def resume(self, key: str) -> None:
-        await self.pauses.resume(key)
-        self._speak_for_the_store()
+        await self._as_owner(lambda: self.pauses.resume(key))
 
-    def _speak_for_the_store(self) -> None:
-        """A run that was frozen past its lease must not confirm what the next one has not heard of."""
+    async def _as_owner(self, change: Callable[[], Awaitable[None]]) -> None:
+        """A run that was frozen past its lease must neither undo nor confirm what the next one has not heard of."""
+        self._need_lease()
+        await change()
+        self._need_lease()
+
+    def _need_lease(self) -> None:
         if not self.lease.covers(timedelta(0)):
             raise StoreError("This broker's run is over, another one is taking its place: ask again in a second.")
 
@@ -208,8 +211,8 @@ class Engine:
             return
         if not send:
             await self._give_up_older(agency, backup_at)
-        await self.pauses.release(agency, [key for key, s in self.stations.items() if s.agency == agency])
-        self._speak_for_the_store()
+        channels = [key for key, s in self.stations.items() if s.agency == agency]
+        await self._as_owner(lambda: self.pauses.release(agency, channels))
 
     async def _give_up_older(self, agency: str, backup_at: datetime) -> None:
         """Those too that nobody has claimed yet: they would be sent when they are."""

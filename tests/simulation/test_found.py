@@ -123,6 +123,13 @@ def test_a_run_that_was_frozen_past_its_lease_confirms_no_pause_to_the_desk():
     assert [copy.made_at > START + timedelta(seconds=100) for copy in platform.copies] == [True]
 
 
+def test_a_run_that_was_frozen_past_its_lease_ends_no_pause_of_the_next_one():
+    spells = Spell(Trouble.PAUSED, 20, 30), Spell(Trouble.PAUSED, 62, 110)
+    strikes = Strike(Blow.FREEZE, 25, 42, 1), Strike(Blow.RESTART, 72, 3, 1)
+    [platform] = play(scene([channel("meta", Kind.LIST, *spells)], news(at=85), strikes=strikes)).platforms.values()
+    assert [copy.made_at > START + timedelta(seconds=110) for copy in platform.copies] == [True]
+
+
 def test_withdrawals_in_the_middle_of_attempts_are_no_failures_of_the_platform():
     in_two_steps = channel("meta", Kind.PREPARED_LIST, nature={"latency_s": 1.0})
     taken_back = [news(n, 30 + 8 * n, withdrawn_after=2.0) for n in range(2)]
