@@ -750,6 +750,7 @@ def test_who_asks_has_an_end(d: Any, how: Policy, now: Any):
 @pytest.mark.parametrize("stamp", ["first_sent_at", "sent_at", "uncertain_at"])
 def test_a_key_whose_age_a_clock_that_was_set_back_hides_is_not_used_again(stamp: str):
     """Also when it was set back less than the key's age: then only its later uses lie ahead."""
-    keyed = delivery(S.CHECKING, **{stamp: at(3600)})
+    ahead: dict[str, Any] = {stamp: at(3600)}
+    keyed = delivery(S.CHECKING, **ahead)
     assert by_time(keyed, policy(KEYED, key_lifetime=s(7200)), NOW).state is S.UNCONFIRMED
     assert by_time(keyed, policy(LIST), NOW) is keyed
