@@ -28,6 +28,8 @@ _HOLD_FOR = timedelta(hours=1)
 """A claim takes only what wakes within this time."""
 _LOG_PAGES = 4000
 """Pages in the write-ahead log that call for a checkpoint: 16 MB, as much as the ballast has room for."""
+_LOG_PAGES_WHEN_FULL = 500
+"""The same while the ballast is given away, which the log would use up."""
 _LAST_ID = "\U0010ffff"
 
 _log = structlog.get_logger(__name__)
@@ -56,6 +58,8 @@ class SqliteStore:
         self._committer = Committer(self._queries, self._rows)
         self._damaged: set[str] = set()
         self._log_pages = 0
+        self._is_short = False
+        """The ballast is given away."""
 
     def open(self) -> None:
         self._database.open()
@@ -71,10 +75,12 @@ class SqliteStore:
         return self._clock.now()
 
     def release_ballast(self) -> bool:
+        self._is_short = True
         return self._ballast.release()
 
     def renew_ballast(self) -> bool:
-        return self._ballast.renew()
+        self._is_short = not self._ballast.renew()
+        return not self._is_short
 
     # writes
 
@@ -99,7 +105,7 @@ class SqliteStore:
 
     def _checkpoint_if_due(self, operations: int) -> None:
         """By what a commit usually writes: SQLite does not tell the length of its log."""
-        if self._log_pages >= _LOG_PAGES:
+        if self._log_pages >= (_LOG_PAGES_WHEN_FULL if self._is_short else _LOG_PAGES):
             self._log_pages = 0
             self._database.checkpoint()
         self._log_pages += 8 + 2 * operations
