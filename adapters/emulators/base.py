@@ -215,7 +215,7 @@ class Emulator(ABC):
 
     # -- what the platform keeps
 
-    async def until(self, condition: Callable[[PlatformLog], object], timeout: float = 5.0) -> None:
+    async def until(self, condition: Callable[[PlatformLog], object], timeout: float = 60.0) -> None:
         """Wait until the log meets `condition`. TimeoutError after `timeout` seconds."""
         async with asyncio.timeout(timeout):
             while not condition(self.log):

@@ -210,7 +210,7 @@ class ControlClient:
     async def log(self, name: str) -> PlatformLog:
         return PlatformLog.from_json(await self._call("GET", f"/{name}/log"))
 
-    async def until(self, name: str, condition: Callable[[PlatformLog], object], timeout: float = 10.0) -> PlatformLog:
+    async def until(self, name: str, condition: Callable[[PlatformLog], object], timeout: float = 60.0) -> PlatformLog:
         """The log once it meets `condition`, asked for twenty times a second. TimeoutError after `timeout` seconds."""
         async with asyncio.timeout(timeout):
             while True:

@@ -68,7 +68,7 @@ token = "page-token"
 look_back = "300ms"
 """)
             more.write(f'base_url = "{fb.base_url}"\n')
-        async with loa.Broker.open(path) as broker, asyncio.timeout(20):
+        async with loa.Broker.open(path) as broker, asyncio.timeout(60):
             receipt = await broker.announce(**STORY)
             events = [event async for event in broker.follow(receipt.report.id)]
     assert {e.channel for e in events if e.kind == "live"} == {"facebook", "partner"}

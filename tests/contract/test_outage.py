@@ -30,7 +30,7 @@ class Newsroom:
 
     async def until(self, reference: str, holds: Callable[[dict[str, str]], bool]) -> dict[str, str]:
         """The deliveries' states, as soon as `holds` of them."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             if holds(states := await self.states(reference)):
                 return states
             async for _ in self.broker.follow("agency", reference):
@@ -95,7 +95,7 @@ goal = {{ operators = 2, within = "1h" }}
 
 async def is_down(room: Newsroom) -> None:
     """Until the broker knows by its probes."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while {c.state for c in await room.broker.channels("agency") if c.operator == "meta"} != {"down"}:
             await room.broker.probe("agency", "facebook")
             await room.broker.probe("agency", "threads")

@@ -141,7 +141,7 @@ def test_a_killed_writer_loses_nothing_it_acknowledged(path: Path):
 
 def test_a_second_process_is_told_who_has_the_store(path: Path):
     with closing(opened(path)), python(OPEN, path) as second:
-        _, errors = second.communicate(timeout=20)
+        _, errors = second.communicate(timeout=120)
     assert second.returncode == 1
     last = errors.splitlines()[-1]
     assert "StoreInUse" in last
@@ -149,7 +149,7 @@ def test_a_second_process_is_told_who_has_the_store(path: Path):
     assert f"pid {os.getpid()}" in last
     assert "store.url" in last
     with python(OPEN, path) as third:
-        third.communicate(timeout=20)
+        third.communicate(timeout=120)
     assert third.returncode == 0, "the store is free once it is closed"
 
 
@@ -229,7 +229,7 @@ except StoreError as error:
 
 def test_after_a_failed_write_nothing_more_is_written(path: Path):
     with python(OPEN + BROKEN_DISK, path) as process:
-        output, errors = process.communicate(timeout=20)
+        output, errors = process.communicate(timeout=120)
     assert errors == ""
     assert len(output.splitlines()) == 3, "also the writes after the disk was well again"
     assert all(line.startswith("StoreError") and "disk I/O error" in line for line in output.splitlines())
@@ -303,7 +303,7 @@ def test_a_reader_never_sees_half_a_commit(path: Path):
             assert store.commit([save(*move) for move in moves]) == [Done()] * 60
             cases = [after for _, after in moves]
         done.append(True)
-        assert [reader.result(timeout=20) for reader in readers] == [{1}] * 2
+        assert [reader.result(timeout=120) for reader in readers] == [{1}] * 2
 
 
 # plans

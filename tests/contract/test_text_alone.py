@@ -79,7 +79,7 @@ async def test_an_app_that_is_not_audited_never_counts(tmp_path: Path) -> None:
         loa.Broker.open(settings(tmp_path, site, instagram, tiktok, "direct")) as broker,
     ):
         accepted = await broker.announce(headline="Bão số 9", body="Sơ tán.", route="breaking", urgency="urgent")
-        await tiktok.until(lambda log: log.asked("init"), timeout=30)
+        await tiktok.until(lambda log: log.asked("init"), timeout=60)
         async for event in broker.follow(accepted.report.id):
             if event.channel == "tiktok" and event.reason and "audited" in event.reason["en"]:
                 break

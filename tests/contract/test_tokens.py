@@ -258,7 +258,7 @@ async def test_people_hear_of_the_end_days_ahead_wherever_they_look(tmp_path: Pa
         async with open_broker(configured(path)) as broker:
             await emulator.until(lambda log: log.asked("token"))
             broker.engine.alerter.look()  # as once an hour
-            await duty.until(lambda log: log.posts, timeout=20)
+            await duty.until(lambda log: log.posts, timeout=60)
             assert f"5 days: grant access again (loa connect {name})" in duty.log.posts[0].text
             [shown] = [one for one in await broker.channels(AGENCY) if one.name == name]
             assert shown.token_ends_at == ends_at

@@ -45,7 +45,7 @@ async def kept(store: Troubled, lost: asyncio.Event) -> Lease:
     lease = Lease("run", run.lease_until - timedelta(seconds=29), Hurried())
     keeper = LeaseKeeper(store, lease, inline, lost.set)
     keeper.start()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await store.decided.wait()
     await keeper.stop()
     store.close()

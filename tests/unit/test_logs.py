@@ -73,9 +73,9 @@ def test_what_is_harmless_stays(text):
 
 @pytest.mark.parametrize("unit", ["a", "a.", "token", "0", "a@", "+84", '"\\', "Bearer ", "1:", "://a"])
 def test_long_texts_take_no_long_time(unit):
-    began = time.perf_counter()
+    began = time.process_time()
     logs.scrub(unit * (logs.LONGEST // len(unit)))
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5
 
 
 @given(st.text())

@@ -93,7 +93,7 @@ def started(*arguments: str, **environment: str) -> tuple[subprocess.Popen[str],
 
 def stopped(process: subprocess.Popen[str]) -> int:
     process.terminate()
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     return process.returncode
 
 

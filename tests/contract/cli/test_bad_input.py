@@ -178,7 +178,7 @@ def test_a_closed_pipe_and_a_ctrl_c_end_quietly(server: Server, tmp_path: Path):
     environment = {**os.environ, **server.environment}
     command = [sys.executable, "-m", "broker"]
     shell = f"{sys.executable} -m broker --help | true"
-    piped = subprocess.run(shell, shell=True, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=30)
+    piped = subprocess.run(shell, shell=True, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert piped.stderr == ""
     sandbox = subprocess.Popen(
         [*command, "sandbox", "webhook", "--json"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -186,5 +186,5 @@ def test_a_closed_pipe_and_a_ctrl_c_end_quietly(server: Server, tmp_path: Path):
     assert sandbox.stdout is not None
     assert json.loads(sandbox.stdout.readline())["platforms"].keys() == {"webhook"}
     sandbox.send_signal(signal.SIGINT)
-    _, err = sandbox.communicate(timeout=30)
+    _, err = sandbox.communicate(timeout=120)
     assert (sandbox.returncode, err) == (0, b"")

@@ -85,7 +85,7 @@ def connect(server: Server, *arguments: str, answer: str) -> Said:
         input=answer,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
     assert "Traceback" not in done.stderr
@@ -146,7 +146,7 @@ def agreed(server: Server) -> tuple[Said, list[str]]:
     while "http" not in shown or "dialog" not in shown:
         shown += process.stdout.readline()
     landed = consented(re.findall(r"https?://\S+dialog\S+", shown)[0])
-    out, err = process.communicate(f"{landed}\n", timeout=30)
+    out, err = process.communicate(f"{landed}\n", timeout=120)
     said = Said(process.returncode, shown + out, err)
     return said, re.findall(r"\((\d+)\)\.", out)
 

@@ -23,7 +23,9 @@ def snippets(language: str) -> list[str]:
 
 def run(server: Server, folder: Path, *command: str) -> str:
     environment = {**os.environ, **server.environment, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -247,7 +247,7 @@ async def test_an_alert_opens_the_desk_once(tmp_path):
     async with stage(tmp_path) as desk, reader(desk.url) as someone, reader(desk.url) as another:
         await desk.emulators["telegram"].fail("stored_then_reset", step="publish", times=1)
         reference = await desk.announce(route="telegram")
-        await desk.duty.until(lambda log: log.posts, timeout=10)
+        await desk.duty.until(lambda log: log.posts, timeout=60)
         [link] = re.findall(r"https://loa\.tin\.example(/desk/in/[\w-]{43})\b", desk.duty.log.posts[0].text)
         await another.get(link)  # as chats do, to show what it leads to
         page = await someone.get(link)
@@ -262,7 +262,7 @@ async def test_an_alert_opens_the_desk_once(tmp_path):
             assert page.status == 404
             assert "đã hết hiệu lực" in page.text
         assert (await another.get("/desk")).path.startswith("/desk/sign-in")
-        await desk.duty.until(lambda log: len(log.posts) == 2, timeout=10)
+        await desk.duty.until(lambda log: len(log.posts) == 2, timeout=60)
         assert "/desk/in/" not in desk.duty.log.posts[1].text
 
 
