@@ -226,10 +226,12 @@ class _Walk:
                 domestic |= {channel.operator} if channel.domestic else set()
 
     def is_counted_on(self, d: Delivery) -> bool:
-        """Live, and read back where that is to be done, unless its channel still works: a platform that fails right
-        after its answer may have shown nothing."""
-        if d.state is not S.LIVE or d.seen is not None or self.down(d.channel) is None:
-            return d.state is S.LIVE
+        """Live; on a channel that is down only if it was read back, where that is to be done: a platform that fails
+        right after its answer may have shown nothing."""
+        if d.state is not S.LIVE:
+            return False
+        if d.seen is not None or self.down(d.channel) is None:
+            return True
         profile = self.channels[d.channel].profile
         return profile.look_back is None or Verb.FIND not in profile.abilities
 
