@@ -31,7 +31,17 @@ from broker.engine.switches import Point, Switches
 from broker.engine.writer import Lane, Writer
 from broker.model import Announcement, Case, Delivery, Event, State, Urgency, Verb
 from broker.outcome import Cause, Fault, Finding, Live, Pending, Throttled, Uncertain, Unfinished, bounded
-from broker.rules.delivery import Policy, asked_anew, begin, concerns, sent_until, settle, unsent, verb_for
+from broker.rules.delivery import (
+    Policy,
+    asked_anew,
+    begin,
+    concerns,
+    of_unknown_age,
+    sent_until,
+    settle,
+    unsent,
+    verb_for,
+)
 from broker.rules.failover import is_class_c, plan, policy_for
 from broker.rules.standing import Channels, events, is_taken_back
 from broker.store import Accept, Change, Done, DueRef, IdempotencyRecord, InboxEntry, Result, Save
@@ -129,6 +139,8 @@ class Dispatcher:
             key: Pacer(station.channel.profile, clock, self._sender(station.name), fetch)
             for key, station in stations.items()
         }
+        self.clock_set_back = False
+        """Since an earlier run: what that one left in doubt is of unknown age."""
         self.has_unheld = False
         """Open announcements wait in the store that are not in memory."""
 
@@ -574,6 +586,8 @@ class Dispatcher:
                 crashed = Uncertain(Fault.CRASH, "the broker was stopped")
                 checked = settle(delivery, Verb.PUBLISH, crashed, policy, now)
                 case = _put(case, checked if self._switches.crash_is_checking else unsent(delivery, policy, now))
+            if self.clock_set_back and policy is not None:
+                case = _put(case, of_unknown_age(case.deliveries[delivery.channel], policy, now))
         return case
 
     # small helpers

@@ -120,6 +120,7 @@ class Engine:
             switches=self.switches,
             held_at_most=self.held_at_most,
         )
+        self.dispatcher.clock_set_back = run.set_back
         self.doors = Doors(self.store, self.writer, self.clock, self.call, self.public_url)
         self.alerter = Alerter(self.stations, self.agencies, self.writer, courier, self.monitor, self.clock, self.doors)
         self._keeper = LeaseKeeper(self.store, self.lease, self.call, self._lease_lost)

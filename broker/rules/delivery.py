@@ -258,6 +258,12 @@ def _key_age_is_unknown(d: Delivery, policy: Policy, now: datetime) -> bool:
     return ahead and step_class(d, policy.profile) is StepClass.KEYED
 
 
+def of_unknown_age(d: Delivery, policy: Policy, now: datetime) -> Delivery:
+    """As a run finds it whose clock was set back: what is to be sent again by a key is not, for the same reason."""
+    by_key = d.state is S.CHECKING and step_class(d, policy.profile) is StepClass.KEYED
+    return _given_up(d, policy, now) if by_key else d
+
+
 def _settled_at(d: Delivery, policy: Policy, otherwise: datetime) -> datetime:
     """From when on a list without our post says something: `settle_for` after the last byte that may have left."""
     return (d.uncertain_at or d.sent_at or otherwise) + policy.profile.settle_for

@@ -148,6 +148,8 @@ class Run:
 
     id: str
     lease_until: datetime
+    set_back: bool = False
+    """At its begin the clock showed less than an earlier run had seen: nobody knows how far it was set back."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,9 +111,11 @@ class SqliteStore:
         self._log_pages += 8 + 2 * operations
 
     def begin_run(self, run_id: str, lease: timedelta) -> Run:
-        run = Run(run_id, self.now() + lease)
+        now = self.now()
         with self._database.writing() as db:
-            self._write(db, "end_runs", run=run_id, now=to_micros(self.now()))
+            [[latest]] = self._fetch(db, "latest_lease", run=run_id)
+            run = Run(run_id, now + lease, set_back=latest > to_micros(now + lease))
+            self._write(db, "end_runs", run=run_id, now=to_micros(now))
             self._write(db, "forget_runs")
             self._write(db, "free_orphans")
             self._write(db, "begin_run", run=run_id, lease_until=to_micros(run.lease_until))

@@ -382,6 +382,13 @@ class StoreSuite:
         store.begin_run("r2", LEASE)
         assert ids(store.claim("r2", clock.now(), 10)) == [identity(1)]
 
+    def test_a_run_knows_whether_the_clock_was_set_back_since_another(self, store: Store, clock: HandClock):
+        assert not store.begin_run("r1", LEASE).set_back
+        clock.turn(SECOND)
+        assert not store.begin_run("r2", LEASE).set_back
+        clock.turn(-2 * SECOND)
+        assert store.begin_run("r3", LEASE).set_back
+
     def test_many_ended_runs_are_claimed_from_in_order(self, store: Store):
         for n in range(1, 5):
             store.begin_run(f"r{n}", LEASE)

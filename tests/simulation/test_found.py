@@ -182,3 +182,12 @@ def test_what_is_prepared_goes_out_with_the_words_it_was_prepared_with():
     ready_after_a_quarter_of_an_hour = channel("meta", Kind.HANDLE, nature={"container_s": 1000.0})
     [case] = play(scene([ready_after_a_quarter_of_an_hour], late_copies=timedelta(minutes=30))).cases.values()
     assert case.deliveries["meta"].state is State.LIVE
+
+
+def test_a_key_that_nobody_can_tell_the_age_of_is_not_used_again():
+    """The clock was set back less than the key's age, so that no use of it lies ahead; the ended run's lease does."""
+    lost, down = Spell(Trouble.FAILS_AFTER, 25, 60), Spell(Trouble.REFUSED, 60, 640)
+    keyed = channel("meta", Kind.KEYED, lost, down, nature={"keeps_keys_s": 600.0})
+    world = scene([keyed], strikes=[Strike(Blow.CRASH, 400, 5.0, 1)], late_copies=timedelta(minutes=30))
+    [case] = play(replace(world, clock_jumps=(0, -300))).cases.values()
+    assert case.deliveries["meta"].state is State.UNCONFIRMED
