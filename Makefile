@@ -53,7 +53,7 @@ format: $(STAMP)  ## Format the code and apply the linter's safe repairs
 	$(BIN)/ruff check --fix .
 
 faults: $(STAMP)  ## Run the fault tests: killed and frozen processes, cut lines, the simulation, more examples (minutes)
-	@$(BIN)/python -m pytest $(SPREAD) -m faults $(ARGS)
+	@$(BIN)/python -m pytest $(SPREAD) -m faults $(ARGS) tests/simulation tests/acceptance tests/faults
 	@$(BIN)/python -m pytest $(SPREAD) -q -m hypothesis --hypothesis-profile thorough $(ARGS)
 
 bench: $(STAMP)  ## Run the benchmarks (about ten minutes); table and chart go into docs/performance.md
