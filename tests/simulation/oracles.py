@@ -104,7 +104,7 @@ class Judge:
             if d.state is not S.LIVE:
                 continue
             copies = self._copies[spec.name, d.announcement_id]
-            if any(c.public_at and (c.removed_at is None or self._unseen(c, spec)) for c in copies):
+            if any(c.public_at and (c.removed_at is None or self._unseen(c, spec, case)) for c in copies):
                 continue
             if is_taken_back(case.announcement):
                 continue  # a person was told to take it away
@@ -115,12 +115,14 @@ class Judge:
             if not self._was_public(channel, announcement_id, at):
                 yield Finding("false live", f"{run} calls {announcement_id} live on {channel} at {at:.1f}")
 
-    def _unseen(self, copy: Copy, spec: ChannelSpec) -> bool:
-        """Taken away after the last look: nobody promised to find it."""
+    def _unseen(self, copy: Copy, spec: ChannelSpec, case: Case) -> bool:
+        """Taken away after the last look, which a clock that was set forward over a restart brings on early: nobody
+        promised to find it."""
         looked_until = spec.profile.look_back or timedelta(0)
         assert copy.public_at is not None
         assert copy.removed_at is not None
-        return copy.removed_by_us or copy.removed_at > copy.public_at + looked_until
+        early = self._times.has_jumped(case) and self._times.was_looked_at(copy)
+        return copy.removed_by_us or copy.removed_at > copy.public_at + looked_until or early
 
     def _was_public(self, channel: str, announcement_id: str, at: float) -> bool:
         then = START + timedelta(seconds=at)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from broker.contract import Path
-from broker.model import Case, Delivery, Reason
+from broker.model import Case, Delivery, Reason, Verb
+from broker.outcome import Live
 from broker.rules.delivery import REPEATS
 from broker.rules.health import DENIED_PROBE
 from tests.simulation.platforms import LAGGING_S, NOBODY_ANSWERS, Copy, Spell, Trouble
@@ -102,6 +103,14 @@ class Timeline:
         for at, who, what, details in self._o.trace.entries:
             if what == "live" and isinstance(details[2], Reason) and details[2].key in ("live", "found"):
                 yield at, who, self._ids[str(details[0])], str(details[1])
+
+    def was_looked_at(self, copy: Copy) -> bool:
+        """A question showed it before it was taken away."""
+        return any(
+            what == Verb.FIND.value and isinstance(details[-1], Live) and details[-1].platform_id == copy.platform_id
+            for at, _, what, details in self._o.trace.entries
+            if copy.removed_at is not None and START + timedelta(seconds=at) < copy.removed_at
+        )
 
     def could_act(self, case: Case) -> bool:
         """The broker had half a minute to start what was missing, on a disk that lets it."""
