@@ -1,7 +1,7 @@
 """`replace` for the frozen values everything here is made of.
 
 Those that every step of every delivery makes anew are `msgspec.Struct`s, made and replaced in C; what adapters make or
-configuration says is a dataclass (docs/decisions/013-structs.md).
+configuration says is a dataclass (docs/decisions/015-structs.md).
 """
 
 from __future__ import annotations
