@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,6 @@ from multidict import CIMultiDictProxy
 
 from adapters.emulators.base import Emulator
 from adapters.emulators.log import PlatformLog
-from broker.values import replace
 
 TEXT = "Bão số 9 đổi hướng\nhttps://tin.example/l/TVD-7QK2F9"
 FEED = "/v25.0/1098/feed"
