@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from broker.clock import Clock
 from broker.contract import GateClosed
-from broker.engine.channels import Stations, key_of
+from broker.engine.channels import Station, Stations, key_of
 from broker.engine.courier import Courier
 from broker.engine.inbox import late_outcome
 from broker.engine.lease import AttemptGate
@@ -29,8 +29,9 @@ from broker.engine.monitor import Monitor
 from broker.engine.pacer import Pacer, Permit
 from broker.engine.switches import Point, Switches
 from broker.engine.writer import Lane, Writer
+from broker.errors import StoreError
 from broker.model import Announcement, Case, Delivery, Event, State, Urgency, Verb
-from broker.outcome import Cause, Fault, Finding, Live, Pending, Throttled, Uncertain, Unfinished, bounded
+from broker.outcome import Cause, Fault, Finding, Live, Pending, Throttled, Unavailable, Uncertain, Unfinished, bounded
 from broker.rules.delivery import (
     Policy,
     asked_anew,
@@ -483,15 +484,23 @@ class Dispatcher:
     async def _ask(self, held: Held, delivery: Delivery, verb: Verb) -> None:
         announcement, name = held.case.announcement, delivery.channel
         station = self._stations.serving(announcement, name)
-        neighbour = self._neighbour(announcement, delivery) if verb is Verb.FIND else None
-        gate = self._courier.gate(station.channel.profile)
-        job = self._courier.job(announcement, delivery, gate, _no_keep, neighbour)
         self._at(Point.QUESTION_BEGUN)
-        outcome = await self._courier.ask(station, verb, job)
+        outcome = await self._answer(station, announcement, delivery, verb)
         self._at(Point.QUESTION_ANSWERED)
         held.busy.discard(name)
         self._take_in(held, delivery, verb, outcome)
         self._monitor.saw(station.key, verb, outcome, announcement.id)
+
+    async def _answer(self, station: Station, announcement: Announcement, delivery: Delivery, verb: Verb) -> Finding:
+        """A list is not asked without the neighbour it is held against."""
+        try:
+            neighbour = self._neighbour(announcement, delivery) if verb is Verb.FIND else None
+        except StoreError as error:
+            log.error("neighbour_unread", announcement_id=announcement.id, channel=station.name, detail=str(error))
+            return Unavailable(Fault.CRASH, "our store could not be read")
+        gate = self._courier.gate(station.channel.profile)
+        job = self._courier.job(announcement, delivery, gate, _no_keep, neighbour)
+        return await self._courier.ask(station, verb, job)
 
     def _take_in(self, held: Held, delivery: Delivery, verb: Verb, outcome: Finding | None) -> None:
         """An outcome becomes a change; of an attempt that is not ours any more it goes to the inbox."""

@@ -1,10 +1,10 @@
 """What the simulation has found, each as the smallest world that shows it (one more is in test_killed.py)."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
-from broker.errors import StoreFull
+from broker.errors import StoreError, StoreFull
 from broker.model import State
 from broker.store import Run
 from broker.values import replace
@@ -191,3 +191,28 @@ def test_a_key_that_nobody_can_tell_the_age_of_is_not_used_again():
     world = scene([keyed], strikes=[Strike(Blow.CRASH, 400, 5.0, 1)], late_copies=timedelta(minutes=30))
     [case] = play(replace(world, clock_jumps=(0, -300))).cases.values()
     assert case.deliveries["meta"].state is State.UNCONFIRMED
+
+
+def test_a_trial_of_a_channel_whose_account_is_refused_may_meet_an_outage_that_nobody_knows_of():
+    """An oracle expected it to be known: but such a channel is asked every quarter of an hour only."""
+    shut, failing = Spell(Trouble.POSTS_LOGGED_OUT, 25, 170), Spell(Trouble.HTML_500, 208, 800)
+    outcome = play(scene([channel("meta", Kind.LIST, shut, failing), channel("vng", Kind.LIST)], news(0), news(1, 100)))
+    assert [len(platform.copies) for platform in outcome.platforms.values()] == [2, 2]
+
+
+class Unread(Disk):
+    """Cannot tell the neighbours of a post for some seconds."""
+
+    def live_neighbour(self, agency: str, channel: str, since: datetime, not_id: str) -> str | None:
+        if self._clock.monotonic() < 60:
+            raise StoreError("the store could not be read")
+        return super().live_neighbour(agency, channel, since, not_id)
+
+
+def test_a_question_whose_neighbour_cannot_be_read_is_asked_later():
+    """Found by reasoning: its channel stayed busy with that announcement until the next start."""
+    world = scene([channel("meta", Kind.LIST, Spell(Trouble.ANSWER_LOST, 25, 40))])
+    outcome = simulate(world, Sabotage(disk=Unread))
+    assert [str(finding) for finding in judge(outcome)] == []
+    [case] = outcome.cases.values()
+    assert case.deliveries["meta"].state is State.LIVE
