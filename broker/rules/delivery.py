@@ -55,7 +55,7 @@ REPEATS = 2
 """Repeats after `NotSeen` before a person is asked instead."""
 LOOKS = 5
 """Failed questions about a live copy before the look back is given up."""
-GATE_CLOSED = timedelta(seconds=1)
+GATE_CLOSED, GATE_ASKED_EVERY = timedelta(seconds=1), timedelta(seconds=15)
 LONGEST_BACKOFF = timedelta(minutes=1)
 LONGEST_ASK = timedelta(minutes=10)
 BEFORE_SENT = timedelta(seconds=60)
@@ -124,9 +124,10 @@ def lasts_at_most(profile: Profile) -> timedelta:
 
 
 def unsent(delivery: Delivery, policy: Policy, now: datetime) -> Delivery:
-    """A `sending` whose bytes provably did not leave (closed gate): back where it was, not counted. Soon again, not at
-    once: a lease that is renewed late keeps the gate closed for a while."""
-    return replace(delivery, state=_back(delivery, policy), next_at=now + GATE_CLOSED)
+    """A `sending` whose bytes provably did not leave (closed gate): back where it was, not counted. Soon again, then
+    ever later: a lease that is renewed late keeps the gate closed for a while."""
+    wait = min(GATE_CLOSED * 2 ** min(delivery.asks, 12), GATE_ASKED_EVERY)
+    return replace(delivery, state=_back(delivery, policy), next_at=now + wait, asks=delivery.asks + 1)
 
 
 def _back(d: Delivery, policy: Policy) -> State:

@@ -174,7 +174,7 @@ def test_attempts_wait_for_a_lease_that_is_renewed_late():
     assert [str(finding) for finding in judge(outcome)] == []
     [case] = outcome.cases.values()
     assert case.deliveries["meta"].state is State.LIVE
-    assert case.deliveries["meta"].attempt <= 12
+    assert case.deliveries["meta"].attempt <= 6
 
 
 def test_what_is_prepared_goes_out_with_the_words_it_was_prepared_with():

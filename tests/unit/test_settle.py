@@ -533,6 +533,18 @@ def test_unsent_goes_back_uncounted():
     assert unsent(begin(delivery(S.CHECKING), keyed, NOW), keyed, NOW).state is S.CHECKING
 
 
+def test_what_the_gate_holds_back_comes_again_ever_later():
+    d, now, waits = delivery(S.DUE), NOW, []
+    for _ in range(6):
+        d = unsent(begin(d, policy(), now), policy(), now)
+        assert d.next_at is not None
+        waits.append(d.next_at - now)
+        now = d.next_at
+    assert waits == [s(1), s(2), s(4), s(8), s(15), s(15)]
+    failed = settle(begin(d, policy(), now), Verb.PUBLISH, Unavailable(Fault.CONNECT), policy(), now)
+    assert unsent(begin(failed, policy(), now), policy(), now).next_at == now + s(1)
+
+
 BY_TIME: list[tuple[State, StepClass, dict[str, Any], float, State]] = [
     (S.DUE, LIST, {}, 3 * 3600, S.EXPIRED),
     (S.SENDING, LIST, {"next_at": at(60)}, 60, S.CHECKING),
