@@ -32,7 +32,7 @@ from broker.engine.writer import Lane, Writer
 from broker.errors import StoreError
 from broker.model import Announcement, Case, Delivery, Event, Post, Role, StepClass
 from broker.rules.agency import Agency
-from broker.rules.delivery import Policy
+from broker.rules.delivery import Policy, keeps_its_words
 from broker.rules.failover import give_up_late_copy, newest, policy_for
 from broker.store import RESTORED, InboxEntry, Store
 from broker.values import replace
@@ -389,11 +389,13 @@ class Engine:
 
     def _recompose(self, announcement: Announcement, delivery: Delivery) -> Delivery:
         """A late copy says when it was written; the store gets the text as it is sent. What a platform has of it by now
-        (bytes that may have left, a container) keeps its text: by that it is found again."""
+        keeps its text: by that it is found again, or taken for the same."""
         late = self.clock.now() - announcement.base_at > LATE_MARK_AFTER and delivery.role is Role.POST_TO
-        if not late or delivery.first_sent_at is not None or delivery.handle:
+        if not late:
             return delivery
         station = self.stations.serving(announcement, delivery.channel)
+        if keeps_its_words(delivery, station.channel.profile):
+            return delivery
         try:
             composed = station.adapter.compose(self.post_of(announcement, delivery.channel, True))
         except (ValueError, Unsuited):  # the mark leaves no room, or the channel was configured otherwise since

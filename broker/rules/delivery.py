@@ -123,6 +123,12 @@ def lasts_at_most(profile: Profile) -> timedelta:
     return 2 * profile.total_timeout * len(profile.steps)
 
 
+def keeps_its_words(d: Delivery, profile: Profile) -> bool:
+    """What its platform has of it: bytes that may have left, a container, or, whatever a person said since, its key."""
+    taken = d.uncertain_at is not None and any(step.after_uncertain is StepClass.KEYED for step in profile.steps)
+    return d.first_sent_at is not None or d.handle is not None or taken
+
+
 def unsent(delivery: Delivery, policy: Policy, now: datetime) -> Delivery:
     """A `sending` whose bytes provably did not leave (closed gate): back where it was, not counted. Soon again, then
     ever later: a lease that is renewed late keeps the gate closed for a while."""
@@ -306,6 +312,7 @@ def _judged(no: Rejected) -> Reason:
 
 def _pending(d: Delivery, taken: Pending, policy: Policy, now: datetime) -> Delivery:
     """Taken, and shown later. Where nobody can be asked when, a person's word is waited for."""
+    d = replace(d, uncertain_at=d.uncertain_at or now)
     if Verb.CONFIRM in policy.profile.abilities:
         return _to(d, S.PENDING, _taken(taken), handle=taken.handle, next_at=now + bounded(taken.check_after))
     until = (d.sent_at or now) + policy.profile.pending_for

@@ -10,6 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from broker.contract import Step
+from broker.engine.inbox import resolved
 from broker.model import RESTING, OnUnconfirmed, Reason, State, StepClass, Verb
 from broker.outcome import (
     Absent,
@@ -39,6 +40,7 @@ from broker.rules.delivery import (
     concerns,
     counts_copies,
     ended,
+    keeps_its_words,
     lasts_at_most,
     sent_until,
     settle,
@@ -531,6 +533,25 @@ def test_unsent_goes_back_uncounted():
     assert (d.state, d.tries, d.next_at) == (S.DUE, 1, NOW + s(1))
     keyed = policy(KEYED, key_lifetime=s(3600))
     assert unsent(begin(delivery(S.CHECKING), keyed, NOW), keyed, NOW).state is S.CHECKING
+
+
+@pytest.mark.parametrize("step", [KEYED, LIST])
+@pytest.mark.parametrize("taken", [LOST, Uncertain(Fault.CRASH), Pending("n1", s(60))])
+def test_words_that_a_platform_may_keep_under_a_key_stay_the_same_after_send_again(taken: Finding, step: StepClass):
+    of = policy(step)
+    sent = settle(begin(delivery(S.DUE), of, NOW), Verb.PUBLISH, taken, of, NOW)
+    assert sent.state in (S.CHECKING, S.PENDING)
+    again = resolved(sent, {"live": False, "send_again": True}, NOW)
+    assert again.state is S.DUE
+    refused = settle(begin(again, of, NOW), Verb.PUBLISH, REFUSED, of, NOW)
+    assert [keeps_its_words(d, of.profile) for d in (again, refused)] == [step is KEYED] * 2
+
+
+@pytest.mark.parametrize("answer", [REFUSED, Throttled(s(9)), Denied("expired")])
+def test_words_that_no_platform_has_may_be_written_anew(answer: Finding):
+    of = policy(KEYED)
+    d = settle(begin(delivery(S.DUE), of, NOW), Verb.PUBLISH, answer, of, NOW)
+    assert not keeps_its_words(d, of.profile)
 
 
 def test_what_the_gate_holds_back_comes_again_ever_later():
