@@ -69,6 +69,8 @@ def _settled_by_time(case: Case, delivery: Delivery, channels: Channels, now: da
     channel = channels.get(delivery.channel)
     if channel is None:
         return _without_channel(delivery)
+    if delivery.state in STILL and delivery.next_at is None:
+        return delivery
     policy = policy_for(case.announcement, delivery, channel)
     if delivery.state in STILL:
         return _unasked(delivery, policy)
@@ -79,7 +81,7 @@ def _settled_by_time(case: Case, delivery: Delivery, channels: Channels, now: da
 
 def _unasked(d: Delivery, policy: Policy) -> Delivery:
     """What its platform lets nobody ask (any more) keeps no time for it: the case would never close."""
-    asks = d.next_at is None or verb_for(d, policy, withdrawn=policy.withdrawn) is not None
+    asks = verb_for(d, policy, withdrawn=policy.withdrawn) is not None
     return d if asks else replace(d, next_at=None)
 
 

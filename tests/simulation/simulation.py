@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from broker.core import Broker
 from broker.engine.switches import Point
-from broker.errors import LoaError, Overloaded, RequestError, StoreError, StoreFull
+from broker.errors import LoaError, NotFound, Overloaded, RequestError, StoreError, StoreFull
 from broker.model import Case, Event, Urgency
 from broker.report import AnnouncementReport
 from tests.simulation.machine import Life, Machine, Sabotage
@@ -361,7 +361,10 @@ class Simulation:
 
     async def _withdrawn(self, errand: Errand, announcement_id: str) -> None:
         while errand.withdrawn_at is None:
-            report = await self._insists(lambda broker: broker.withdraw(AGENCY, announcement_id, because="sai"))
+            try:
+                report = await self._insists(lambda broker: broker.withdraw(AGENCY, announcement_id, because="sai"))
+            except NotFound:
+                return  # it is lost, which an oracle finds
             if report.withdrawn_at is not None:
                 errand.withdrawn_at = self._true.now()
                 self._trace.add("fate", "withdrawal", report.reference)
