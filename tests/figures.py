@@ -87,7 +87,7 @@ def _lines(says: Mapping[str, tuple[str, int]], known: Mapping[str, list[Figures
         if runs := known.get(part):
             found, n = total(runs), sum(run["n"] for run in runs)
             zeros = ", ".join(f"{_plain(name)} {found.pop(name)}" for name in BAD if name in found)
-            seeds = ", ".join(dict.fromkeys(str(run["seed"]) for run in runs))
+            seeds = sorted({run["seed"] for run in runs})
             commits = ", ".join(dict.fromkeys(run["commit"] for run in runs))
             row = (
                 part,
@@ -121,9 +121,8 @@ def _plain(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _shortened(seeds: str) -> str:
-    first, *rest = seeds.split(", ")
-    return f"{first} to {rest[-1]}" if len(rest) > 3 else seeds
+def _shortened(seeds: list[int]) -> str:
+    return f"{seeds[0]} to {seeds[-1]}" if len(seeds) > 4 else ", ".join(map(str, seeds))
 
 
 def commit() -> str:
