@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
-from broker.contract import Job
+from broker.contract import Job, Profile
+from broker.engine.courier import Courier
 from broker.engine.dispatcher import Dispatcher
 from broker.engine.engine import Engine
+from broker.engine.lease import AttemptGate
 from broker.engine.pacer import Pacer, Permit
 from broker.engine.switches import Switches
-from broker.model import Verb
+from broker.model import Case as Announced
+from broker.model import Delivery, Verb
 from broker.outcome import Absent, Denied, Fault, Finding, NotSeen, Outcome, Throttled, Unavailable, Uncertain
+from broker.rules.delivery import Policy
 from broker.values import replace
 from tests.simulation.machine import Disk, Life, Sabotage
 from tests.simulation.oracles import judge
@@ -117,6 +121,29 @@ def _permits_outlive_a_pause(life: Life) -> None:
     life.engine.dispatcher.__class__ = ForgetsPermits
 
 
+class GateThatNeverShuts(Courier):
+    """What was useful when it was decided leaves, however late it gets there."""
+
+    def gate(self, profile: Profile, until: datetime | None = None) -> AttemptGate:
+        return super().gate(profile)
+
+
+def _gates_that_never_shut(life: Life) -> None:
+    life.engine.dispatcher._courier.__class__ = GateThatNeverShuts
+
+
+class LooksOutliveWithdrawals(Dispatcher):
+    """An answer to a look sets its own time, where the deletion's is set."""
+
+    def _policy(self, case: Announced, delivery: Delivery) -> Policy | None:
+        policy = super()._policy(case, delivery)
+        return replace(policy, withdrawn=False) if policy else None
+
+
+def _looks_outlive_withdrawals(life: Life) -> None:
+    life.engine.dispatcher.__class__ = LooksOutliveWithdrawals
+
+
 class ForgetfulDisk(Disk):
     """Breakers that live in memory only."""
 
@@ -145,17 +172,22 @@ class Setting:
     """What, when and how long; each is put off by some part of a second that the seed chooses."""
     news: int = 0
     """So many plain announcements, ten seconds apart, instead of the seed's own."""
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    """What else is said of each of them."""
+    disk_s: float | None = None
+    """How long a commit takes, instead of the seed's own time."""
 
     def world(self, seed: int) -> World:
         one = world(seed)
         if self.news:
-            one = replace(one, submissions=tuple(_plain(one, number) for number in range(self.news)))
+            one = replace(one, submissions=tuple(replace(_plain(one, n), **self.changes) for n in range(self.news)))
         first, some = one.submissions[0].at, (seed % 50) / 100
         spells = tuple(Spell(trouble, first + since, first + until) for trouble, since, until in self.spells)
         worst = seed % len(one.channels)
         channels = [replace(c, spells=spells if i == worst else ()) for i, c in enumerate(one.channels)]
         strikes = [Strike(blow, first + at + some, lasts, 1 + seed % 40) for blow, at, lasts in self.strikes]
-        return replace(one, channels=tuple(channels), strikes=tuple(strikes), clock_jumps=(0.0,))
+        disk_s = one.disk_s if self.disk_s is None else self.disk_s
+        return replace(one, channels=tuple(channels), strikes=tuple(strikes), clock_jumps=(0.0,), disk_s=disk_s)
 
 
 def _plain(one: World, number: int) -> Submission:
@@ -301,6 +333,18 @@ CASES = (
         sabotage=Sabotage(started=_permits_outlive_a_pause),
         red=_red("sent while paused"),
         setting=Setting(spells=((T.PAUSED, 0.02, 60),)),
+    ),
+    Case(
+        name="gates that never shut",
+        sabotage=Sabotage(started=_gates_that_never_shut),
+        red=_red("sent after expiry"),
+        setting=Setting(news=1, changes={"expires_after": 1.0}, disk_s=2.0),
+    ),
+    Case(
+        name="looks outlive a withdrawal",
+        sabotage=Sabotage(started=_looks_outlive_withdrawals),
+        red=_red("left up in silence"),
+        setting=Setting(spells=((T.SLOW, 20, 60),), news=1, changes={"withdrawn_after": 33.0}),
     ),
     Case(
         name="rate ignored",
