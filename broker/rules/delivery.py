@@ -312,7 +312,7 @@ def _judged(no: Rejected) -> Reason:
 
 def _pending(d: Delivery, taken: Pending, policy: Policy, now: datetime) -> Delivery:
     """Taken, and shown later. Where nobody can be asked when, a person's word is waited for."""
-    d = replace(d, uncertain_at=d.uncertain_at or now)
+    d = replace(d, uncertain_at=now)
     if Verb.CONFIRM in policy.profile.abilities:
         return _to(d, S.PENDING, _taken(taken), handle=taken.handle, next_at=now + bounded(taken.check_after))
     until = (d.sent_at or now) + policy.profile.pending_for
