@@ -26,8 +26,8 @@ settings.load_profile("loa")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are processors: many a test waits for a time limit, and each worker collects all tests."""
-    return (os.cpu_count() or 1) + 1
+    """Two more than there are processors: many a test waits for a time limit."""
+    return (os.cpu_count() or 1) + 2
 
 
 @pytest.hookimpl(optionalhook=True)
