@@ -206,10 +206,11 @@ class _Walk:
     # the goal
 
     def save_the_goal(self) -> None:
-        """At half of the time whatever is missing is started from stand-ins and reserve; from three quarters only live
-        copies, and what was started since, count."""
+        """At half of the time, or as soon as everything rests, whatever is missing is started from stand-ins and
+        reserve; from three quarters only live copies, and what was started since, count."""
         goal, base = self.route.goal, self.announcement.base_at
-        if self.holds or not base + goal.within / 2 <= self.now < self.start_until:
+        begins = base if self.all_rests() else base + goal.within / 2
+        if self.holds or not begins <= self.now < self.start_until:
             return
         operators, domestic = reach(filter(self.may_count, self.case.deliveries.values()), self.channels)
         for name in self.candidates(len(domestic) < goal.domestic):
@@ -226,6 +227,10 @@ class _Walk:
             if self.may_count(self.case.deliveries[name]):
                 operators.add(channel.operator)
                 domestic |= {channel.operator} if channel.domestic else set()
+
+    def all_rests(self) -> bool:
+        """Nothing will change by itself, and nobody would look again at half of the time."""
+        return all(d.state in RESTING for d in self.case.deliveries.values())
 
     def is_counted_on(self, d: Delivery) -> bool:
         """Live; on a channel that is down only if it was read back, where that is to be done: a platform that fails

@@ -430,6 +430,14 @@ def test_rule_3_the_goal_is_saved_again_when_a_removal_undoes_it():
     assert (gone.announcement.status, gone.announcement.met_at) == (Status.OPEN, at(5))
 
 
+def test_rule_3_a_removal_that_finds_everything_at_rest_is_made_good_at_once():
+    """Found: nothing was under way, so nobody looked again at half of the time."""
+    case = planned(having(accepted(route(post_to=("zalo", "facebook"), stand_ins={})), zalo=S.LIVE, facebook=S.LIVE), 5)
+    gone = having(case, facebook=S.REMOVED)
+    assert starts(gone, 10) == {"email"}
+    assert starts(having(gone, zalo=S.PENDING), 10) == set(), "what is under way is waited for until half of the time"
+
+
 def test_rule_3_a_copy_that_nobody_has_read_back_before_its_platform_failed_is_not_counted_on():
     """Found: one was dropped in silence, and that came to light when it was too late to start anything."""
     case = having(accepted(route(post_to=("zalo", "facebook"), stand_ins={})), zalo=S.LIVE, facebook=S.LIVE)
