@@ -592,7 +592,24 @@ def test_after_recovery_every_breaker_closes_or_lets_a_post_try(steps: Any, prob
         now = max(now + s(60), probe_at(health, known, now))
         health = observe(health, Evidence(Verdict.UP, by_post=False), known, now)
     assert not is_open(health) or may_try(health, now)
-    assert not is_open(observe(health, Evidence(Verdict.UP, by_post=True), known, now))
+    posted = observe(health, Evidence(Verdict.UP, by_post=True), known, now)
+    assert not is_open(posted) or may_try(posted, now), "one that comes and goes stays half-open for a minute"
+    assert not is_open(observe(posted, Evidence(Verdict.UP, by_post=True), known, now + s(61)))
+
+
+def test_one_that_comes_and_goes_is_half_open_for_a_minute_and_then_closes():
+    """Found by the property above: it opened again in the second of its recovery."""
+    up = Evidence(Verdict.UP, by_post=True)
+    flaps = NEW
+    for outcome in (EXPIRED, UP, EXPIRED, UP):
+        verb = Verb.PUBLISH if outcome is UP else Verb.FIND
+        said = evidence(verb, outcome, "a1")
+        assert said is not None
+        flaps = observe(flaps, said, META, at(0))
+    assert is_open(flaps)
+    assert may_try(flaps, at(0))
+    assert is_open(observe(flaps, up, META, at(59)))
+    assert not is_open(observe(flaps, up, META, at(61)))
 
 
 @given(HISTORIES)
