@@ -216,3 +216,17 @@ def test_a_question_whose_neighbour_cannot_be_read_is_asked_later():
     assert [str(finding) for finding in judge(outcome)] == []
     [case] = outcome.cases.values()
     assert case.deliveries["meta"].state is State.LIVE
+
+
+def test_a_login_refused_in_an_outage_is_not_the_last_to_hear_that_it_is_over():
+    """Found in the demo: once a comrade was back, its refused login was asked about at the pace of a shut account."""
+    outage = Spell(Trouble.HTML_500, 40, 100)
+    logged_out = Spell(Trouble.LOGGED_OUT, 60, 150)
+    specs = [
+        channel("meta0", Kind.HANDLE, outage, operator="meta"),
+        channel("meta1", Kind.HANDLE, outage, operator="meta"),
+        channel("meta2", Kind.HANDLE, Spell(Trouble.HTML_500, 40, 60), logged_out, operator="meta"),
+    ]
+    outcome = play(scene(specs, news(0, 70.0)))
+    [late] = outcome.platforms["meta2"].copies
+    assert (late.made_at - START).total_seconds() < 300
