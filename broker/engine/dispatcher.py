@@ -173,7 +173,7 @@ class Dispatcher:
                 permit.give_back()
             return
         self._at(Point.ACCEPT_DURABLE)
-        if permits or self._has_room():
+        if permits or self._make_room():
             held = self._keep(Held(begun, permits=permits))
             self._listener(begun, notes)
             self._act(held)
@@ -562,7 +562,7 @@ class Dispatcher:
         held.timer = asyncio.get_running_loop().call_later(delay, self.tell, announcement_id, _unchanged)
 
     def _has_room(self) -> bool:
-        """For a new case there is, unless all others are busy."""
+        """Whether there is room for a new case, which others leave unless all are busy."""
         if not self.room:
             self.evict(EVICTED_AT_ONCE)
         return self.room > 0

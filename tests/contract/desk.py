@@ -52,17 +52,20 @@ class DeskClock(SystemClock):
         self.at += timedelta(**by)
 
 
+NO_TOKEN = "this adapter has no rotating token to ask for"
+
+
 class NoVault:
-    """For adapters without rotating tokens."""
+    """For adapters without rotating tokens: one that asks for a token fails its test."""
 
     async def pair(self, seed: TokenPair, refresh: Refresh) -> TokenPair:
-        raise NotImplementedError
+        raise AssertionError(NO_TOKEN)
 
     async def refused(self, access: str, refresh: Refresh) -> TokenPair | None:
-        raise NotImplementedError
+        raise AssertionError(NO_TOKEN)
 
     async def replace(self, pair: TokenPair, seed: TokenPair) -> None:
-        raise NotImplementedError
+        raise AssertionError(NO_TOKEN)
 
 
 def tools(session: aiohttp.ClientSession, clock: Clock | None = None, channel: str = "partner") -> Tools:
