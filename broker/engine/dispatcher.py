@@ -561,7 +561,7 @@ class Dispatcher:
         announcement_id = held.case.announcement.id
         held.timer = asyncio.get_running_loop().call_later(delay, self.tell, announcement_id, _unchanged)
 
-    def _has_room(self) -> bool:
+    def _make_room(self) -> bool:
         """Whether there is room for a new case, which others leave unless all are busy."""
         if not self.room:
             self.evict(EVICTED_AT_ONCE)
