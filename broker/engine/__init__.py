@@ -1,1 +1,1 @@
-"""Carries out what the rules decide: dispatcher, pacer, courier, monitor, lease, inbox, writer, vault."""
+"""Carries out what the rules decide: dispatcher, actions, attempts, courier; pacer, monitor, lease, writer and others."""

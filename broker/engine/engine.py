@@ -19,8 +19,9 @@ from broker.engine.calls import Call, in_thread
 from broker.engine.channels import Stations, key_of
 from broker.engine.connections import ACCOUNT, Connections
 from broker.engine.courier import Courier
-from broker.engine.dispatcher import HELD_AT_MOST, Dispatcher
+from broker.engine.dispatcher import Dispatcher
 from broker.engine.doors import Doors
+from broker.engine.held import HELD_AT_MOST
 from broker.engine.inbox import NOT_RESENT, REOPEN, alter_for
 from broker.engine.lease import LEASE, Lease, LeaseKeeper
 from broker.engine.monitor import Monitor
@@ -119,8 +120,8 @@ class Engine:
             orphan=self._hand_over,
             switches=self.switches,
             held_at_most=self.held_at_most,
+            clock_set_back=run.set_back,
         )
-        self.dispatcher.clock_set_back = run.set_back
         self.doors = Doors(self.store, self.writer, self.clock, self.call, self.public_url)
         self.alerter = Alerter(self.stations, self.agencies, self.writer, courier, self.monitor, self.clock, self.doors)
         self._keeper = LeaseKeeper(self.store, self.lease, self.call, self._lease_lost)

@@ -54,7 +54,7 @@ async def test_what_is_not_claimed_yet_is_answered_for_and_can_be_withdrawn(tmp_
 
 
 async def test_more_than_memory_holds_goes_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("broker.engine.dispatcher.DELIVERIES_A_CASE", 0.002)  # ten deliveries of 5,000 cases
+    monkeypatch.setattr("broker.engine.held.DELIVERIES_A_CASE", 0.002)  # ten deliveries of 5,000 cases
     async with WebhookEmulator(lag=(0, 0)) as hooks:
         await queue(path := settings(tmp_path, hooks.base_url))
         async with loa.Broker.open(path) as broker:

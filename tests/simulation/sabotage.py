@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from broker.contract import Job, Profile
+from broker.engine.changes import Changes
 from broker.engine.courier import Courier
 from broker.engine.dispatcher import Dispatcher
 from broker.engine.engine import Engine
@@ -129,10 +130,10 @@ class GateThatNeverShuts(Courier):
 
 
 def _gates_that_never_shut(life: Life) -> None:
-    life.engine.dispatcher._courier.__class__ = GateThatNeverShuts
+    life.engine.dispatcher._actions.attempts._courier.__class__ = GateThatNeverShuts
 
 
-class LooksOutliveWithdrawals(Dispatcher):
+class LooksOutliveWithdrawals(Changes):
     """An answer to a look sets its own time, where the deletion's is set."""
 
     def _policy(self, case: Announced, delivery: Delivery) -> Policy | None:
@@ -141,7 +142,7 @@ class LooksOutliveWithdrawals(Dispatcher):
 
 
 def _looks_outlive_withdrawals(life: Life) -> None:
-    life.engine.dispatcher.__class__ = LooksOutliveWithdrawals
+    life.engine.dispatcher._changes.__class__ = LooksOutliveWithdrawals
 
 
 class ForgetfulDisk(Disk):
