@@ -1,1 +1,1 @@
-"""Carries out what the rules decide: dispatcher, actions, attempts, courier; pacer, monitor, lease, writer and others."""
+"""Carries out what the rules decide: dispatcher, actions, attempts, courier, pacer, monitor, lease, inbox, writer."""
