@@ -111,7 +111,8 @@ class Lab:
         return posts / float(said["seconds"])
 
     async def deliver(self, broker: Broker, announcements: int, per: int = CHANNELS, **options: Any) -> Delivered:
-        """Posts announcements and waits until all are delivered and recorded."""
+        """Posts announcements and waits until all are delivered and recorded; with `settle=False`, for those that stay
+        open, until the broker has nothing more to do."""
         await self.quiet(broker)
         cpu = broker.cpu_s
         self.seed += 1
@@ -119,6 +120,8 @@ class Lab:
         said = await self.world.do("announce", count=announcements, per=per, seed=self.seed, **arguments)
         if wrong := {s: n for s, n in said["statuses"].items() if s != "202"}:
             raise RuntimeError(f"not all announcements were accepted: {wrong}")
+        if not options.get("settle", True):
+            await self.quiet(broker)
         deliveries = announcements * max(per, 1)
         return Delivered(said, deliveries, announcements, broker.cpu_s - cpu)
 
