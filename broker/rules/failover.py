@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
@@ -326,6 +327,7 @@ class _Walk:
         return replace(d, cause=down.cause, reason=Reason("parked_down", {**down_reason(down).args, **until}))
 
 
+@lru_cache(maxsize=1024)
 def down_reason(down: Down) -> Reason:
     """What is down, since when and who showed it, as a sentence."""
     names = [key.rpartition("/")[2] for key in down.channels]

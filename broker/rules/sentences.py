@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from functools import lru_cache
 from string import Formatter
+from types import NoneType
 
 from broker.model import Reason, Status
 from broker.rules.catalogue import NAMES, SENTENCES
@@ -26,6 +27,8 @@ _TIME = re.compile(
     r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)"
 )
 _CHOICE = re.compile(r"\[([^\]]*)\]")
+_PLAIN = (str, int, float, tuple, NoneType)
+"""Arguments that a sentence is remembered by."""
 _DOMAIN = re.compile(r"(?:operator|login|host|path|media):|.*/")
 
 
@@ -36,8 +39,34 @@ def sentence(reason: Reason, zone: tzinfo, **context: object) -> Sentence:
     """
     if reason.key in _WHOLE:
         return dict(_WHOLE[reason.key])
-    said = {language: _said(reason, language, zone, context) for language in LANGUAGES}
+    args = {name: _to_the_minute(value, zone) for name, value in (*context.items(), *reason.args.items())}
+    if all(isinstance(value, _PLAIN) for value in args.values()):
+        return dict(_remembered(reason.key, tuple(args.items()), zone))
+    return _sentence(Reason(reason.key, args), zone)
+
+
+@lru_cache(maxsize=256)
+def _remembered(key: str, args: tuple[tuple[str, object], ...], zone: tzinfo) -> Sentence:
+    """Announcements of one outage mostly have the same to say."""
+    return _sentence(Reason(key, dict(args)), zone)
+
+
+def _sentence(reason: Reason, zone: tzinfo) -> Sentence:
+    said = {language: _said(reason, language, zone, {}) for language in LANGUAGES}
     return {language: _capital(text) if text else reason.key for language, text in said.items()}
+
+
+def _to_the_minute(value: object, zone: tzinfo) -> object:
+    """An argument as sentences are remembered by it: a time as it is shown, names as a tuple."""
+    match value:
+        case datetime():
+            return _clock(value, zone)
+        case str() if _TIME.fullmatch(value):
+            return _clock(datetime.fromisoformat(value), zone)
+        case list() | tuple():
+            return tuple(value) if all(isinstance(item, str) for item in value) else list(value)
+        case _:
+            return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +94,11 @@ def summary(outlook: Outlook, zone: tzinfo) -> Sentence:
     """The announcement in one or a few sentences, the most important first."""
     owed = tuple((channel, until.replace(second=0, microsecond=0)) for channel, until in outlook.owed)
     outlook = replace(outlook, owed=owed)
-    return _summary(outlook, zone) if outlook.failed else dict(_remembered(outlook, zone))
+    return _summary(outlook, zone) if outlook.failed else dict(_remembered_summary(outlook, zone))
 
 
 @lru_cache(maxsize=256)
-def _remembered(outlook: Outlook, zone: tzinfo) -> Sentence:
+def _remembered_summary(outlook: Outlook, zone: tzinfo) -> Sentence:
     """Announcements of one hour mostly have the same to say."""
     return _summary(outlook, zone)
 
@@ -141,15 +170,16 @@ def _chosen(choice: str, args: Mapping[str, object]) -> str:
     return next((one for one in choice.split("|") if all(args.get(name) for name in placeholders(one))), "")
 
 
-def placeholders(template: str) -> set[str]:
+@lru_cache(maxsize=1024)
+def placeholders(template: str) -> frozenset[str]:
     """Names of the arguments a template shows."""
-    return {name for _, name, _, _ in Formatter().parse(template) if name}
+    return frozenset(name for _, name, _, _ in Formatter().parse(template) if name)
 
 
 def _shown(name: str, value: object, args: Mapping[str, object], language: str, zone: tzinfo) -> str:
     match value:
         case datetime():
-            return value.astimezone(zone).strftime("%H:%M")
+            return _clock(value, zone)
         case timedelta():
             return f"{round(value.total_seconds(), 1):g}"
         case float():
@@ -158,7 +188,7 @@ def _shown(name: str, value: object, args: Mapping[str, object], language: str, 
             others = {other: arg for other, arg in args.items() if other != name}
             return _said(value, language, zone, others) or value.key
         case str() if _TIME.fullmatch(value):
-            return datetime.fromisoformat(value).astimezone(zone).strftime("%H:%M")
+            return _clock(datetime.fromisoformat(value), zone)
         case str() if name in _NAMED:
             return _name(value, language)
         case str() if name == "why" and value in SENTENCES:
@@ -169,6 +199,11 @@ def _shown(name: str, value: object, args: Mapping[str, object], language: str, 
             return _AND[LANGUAGES.index(language)].join(filter(None, [", ".join(first), last]))
         case _:
             return str(value)
+
+
+def _clock(at: datetime, zone: tzinfo) -> str:
+    local = at.astimezone(zone)
+    return f"{local.hour:02}:{local.minute:02}"
 
 
 def spoken(language: str) -> str:

@@ -55,12 +55,12 @@ def english(key: str, /, **args: object) -> str:
     return sentence(Reason(key, args), ZONE)["en"]
 
 
-def alternatives(template: str) -> list[set[str]]:
+def alternatives(template: str) -> list[frozenset[str]]:
     """What each `[…]` of a template shows, in an order that does not depend on the language."""
     return sorted((placeholders(choice) for choice in re.findall(r"\[([^\]]*)\]", template)), key=sorted)
 
 
-def required(template: str) -> set[str]:
+def required(template: str) -> frozenset[str]:
     return placeholders(re.sub(r"\[[^\]]*\]", "", template))
 
 
@@ -267,3 +267,23 @@ def test_every_status_has_its_sentence():
 
 def test_names_are_keyed_as_channels_are_configured():
     assert all(re.fullmatch(r"[a-z_]+", name) for name in NAMES)
+
+
+def test_what_is_remembered_is_told_apart_by_all_that_is_shown():
+    def down(since: str, *channels: str, **more: object) -> str:
+        args = {"what": "operator:meta", "since": since, "channels": list(channels), **more}
+        return sentence(Reason("down", args), UTC)["en"]
+
+    first = down("2026-11-20T22:58:01+00:00", "facebook", "instagram")
+    assert down("2026-11-20T22:58:59+00:00", "facebook", "instagram") == first
+    assert down("2026-11-20T22:59:00+00:00", "facebook", "instagram") == first.replace("22:58", "22:59")
+    assert down("2026-11-20T22:58:01+00:00", "facebook") != first
+    assert sentence(Reason("down", {"what": "meta"}), UTC)["en"] == "Meta is down"
+    mine = sentence(Reason("down", {"what": "meta"}), UTC)
+    mine["en"] = "scribbled on"
+    assert sentence(Reason("down", {"what": "meta"}), UTC)["en"] == "Meta is down"
+
+
+def test_a_list_of_what_is_no_name_is_shown_all_the_same():
+    args = {"what": "meta", "channels": [{"name": "facebook"}, ["x"]]}
+    assert sentence(Reason("down", args), UTC)["en"].startswith("Meta is down (")
