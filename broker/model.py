@@ -244,7 +244,7 @@ class Delivery(Struct, frozen=True, kw_only=True):
     first_sent_at: datetime | None = None
     """Start of the first such attempt: read-back must reach back beyond it."""
     uncertain_at: datetime | None = None
-    """When the last answer that may hide a copy came in: none of its bytes left later."""
+    """When the last answer that may hide a copy came in, or this run found it so: none of its bytes left later."""
     platform_id: str | None = None
     extra: tuple[str, ...] = ()
     """Platform ids of younger copies, found after a repeat; deleted where the platform lets us."""

@@ -14,7 +14,17 @@ from broker.engine.monitor import Monitor
 from broker.engine.switches import Switches
 from broker.model import Announcement, Case, Delivery, State, Verb
 from broker.outcome import Cause, Fault, Finding, Uncertain
-from broker.rules.delivery import Policy, asked_anew, begin, concerns, of_unknown_age, settle, unsent, verb_for
+from broker.rules.delivery import (
+    Policy,
+    as_found,
+    asked_anew,
+    begin,
+    concerns,
+    of_unknown_age,
+    settle,
+    unsent,
+    verb_for,
+)
 from broker.rules.failover import policy_for
 from broker.values import replace
 
@@ -25,11 +35,17 @@ class Changes:
     """Those of one run."""
 
     def __init__(
-        self, stations: Stations, monitor: Monitor, recompose: Recompose, switches: Switches, *, clock_set_back: bool
+        self,
+        stations: Stations,
+        monitor: Monitor,
+        recompose: Recompose,
+        switches: Switches,
+        *,
+        began_at: datetime,
+        clock_set_back: bool,
     ) -> None:
         self._stations, self._monitor, self._recompose, self._switches = stations, monitor, recompose, switches
-        self._clock_set_back = clock_set_back
-        """Since an earlier run: what that one left in doubt is of unknown age."""
+        self._began_at, self._clock_set_back = began_at, clock_set_back
 
     def begun(self, case: Case, channel: str, now: datetime) -> Case:
         """The durable intent, for a delivery that still wants to be sent."""
@@ -59,16 +75,21 @@ class Changes:
         return case
 
     def after_crash(self, case: Case, now: datetime) -> Case:
-        """What an ended run left in flight may have got through."""
         for delivery in case.deliveries.values():
-            policy = self._policy(case, delivery)
-            if delivery.state is State.SENDING and policy is not None:
-                crashed = Uncertain(Fault.CRASH, "the broker was stopped")
-                checked = settle(delivery, Verb.PUBLISH, crashed, policy, now)
-                case = _put(case, checked if self._switches.crash_is_checking else unsent(delivery, policy, now))
-            if self._clock_set_back and policy is not None:
-                case = _put(case, of_unknown_age(case.deliveries[delivery.channel], policy, now))
+            case = _put(case, self._as_found(case, delivery, now))
         return case
+
+    def _as_found(self, case: Case, delivery: Delivery, now: datetime) -> Delivery:
+        """What an ended run left in flight may have got through, and no clock tells how long ago that was."""
+        policy = self._policy(case, delivery)
+        if policy is None:
+            return delivery
+        if delivery.state is State.SENDING:
+            crashed = Uncertain(Fault.CRASH, "the broker was stopped")
+            checked = settle(delivery, Verb.PUBLISH, crashed, policy, now)
+            return checked if self._switches.crash_is_checking else unsent(delivery, policy, now)
+        found = as_found(delivery, self._began_at)
+        return of_unknown_age(found, policy, now) if self._clock_set_back else found
 
     def is_cut_off(self, delivery: Delivery) -> bool:
         """It failed for what seems to be our own network: it waits for anybody outside to answer, which probes find."""

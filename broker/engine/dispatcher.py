@@ -75,7 +75,9 @@ class Dispatcher:
         self._stations, self._writer, self._monitor, self._clock = stations, writer, monitor, clock
         self._listener = listener
         self._at = switches.at
-        self._changes = Changes(stations, monitor, recompose, switches, clock_set_back=clock_set_back)
+        self._changes = Changes(
+            stations, monitor, recompose, switches, began_at=clock.now(), clock_set_back=clock_set_back
+        )
         self._held = Memory(held_at_most)
         attempts = Attempts(
             stations, courier, monitor, self._changes, self._at, tell=self.tell, neighbour=neighbour, orphan=orphan

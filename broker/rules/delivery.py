@@ -271,6 +271,13 @@ def of_unknown_age(d: Delivery, policy: Policy, now: datetime) -> Delivery:
     return _given_up(d, policy, now) if by_key else d
 
 
+def as_found(d: Delivery, began_at: datetime) -> Delivery:
+    """As a run finds what an earlier one left in doubt: `settle_for` counts anew from when this run began, for the wall
+    clock that both went by may have been set between them."""
+    is_open = d.state in (S.DUE, S.CHECKING, S.PENDING)
+    return replace(d, uncertain_at=max(d.uncertain_at, began_at)) if is_open and d.uncertain_at else d
+
+
 def _settled_at(d: Delivery, policy: Policy, otherwise: datetime) -> datetime:
     """From when on a list without our post says something: `settle_for` after the last byte that may have left."""
     return (d.uncertain_at or d.sent_at or otherwise) + policy.profile.settle_for

@@ -179,6 +179,8 @@ class Platform:
     """How often each trouble was met by a request."""
     on_arrival: Callable[[str], None] = lambda run: None
     containers: dict[str, Container] = field(default_factory=dict)
+    busy_until: float = 0.0
+    """When it will have done everything that it was asked to by now."""
 
     # the wire
 
@@ -244,7 +246,7 @@ class Platform:
         if self._meets(T.REJECTS):
             return Rejected("policy", "against the rules")
         if self._meets(T.RUNS_LATER):
-            self.loop.call_later(self.nature.runs_later_s * self.rng.uniform(0.5, 1), work)
+            self._later(self.nature.runs_later_s * self.rng.uniform(0.5, 1), work)
             return None
         reply = work()
         if self._meets(T.ANSWER_LOST):
@@ -316,10 +318,14 @@ class Platform:
         )
         self.copies.append(copy)
         if waits is not None and not self._meets(T.NEVER_FINISHES):
-            self.loop.call_later(waits, self._released, copy)
+            self._later(waits, lambda: self._released(copy))
         if self._meets(T.REMOVES):
             self.loop.call_later((waits or 0) + self.rng.uniform(3, 12), self._removed, copy)
         return copy
+
+    def _later(self, wait_s: float, work: Callable[[], object]) -> None:
+        self.busy_until = max(self.busy_until, self.loop.time() + wait_s)
+        self.loop.call_later(wait_s, work)
 
     def _released(self, copy: Copy) -> None:
         copy.public_at = self.clock.now()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from broker.contract import Job, Profile
@@ -145,6 +145,10 @@ def _looks_outlive_withdrawals(life: Life) -> None:
     life.engine.dispatcher._changes.__class__ = LooksOutliveWithdrawals
 
 
+def _ages_by_the_wall_clock(life: Life) -> None:
+    life.engine.dispatcher._changes._began_at = datetime.min.replace(tzinfo=UTC)
+
+
 class ForgetfulDisk(Disk):
     """Breakers that live in memory only."""
 
@@ -177,6 +181,8 @@ class Setting:
     """What else is said of each of them."""
     disk_s: float | None = None
     """How long a commit takes, instead of the seed's own time."""
+    clock_jumps: tuple[float, ...] = (0.0,)
+    """By how many seconds the wall clock is set at each start."""
 
     def world(self, seed: int) -> World:
         one = world(seed)
@@ -188,7 +194,9 @@ class Setting:
         channels = [replace(c, spells=spells if i == worst else ()) for i, c in enumerate(one.channels)]
         strikes = [Strike(blow, first + at + some, lasts, 1 + seed % 40) for blow, at, lasts in self.strikes]
         disk_s = one.disk_s if self.disk_s is None else self.disk_s
-        return replace(one, channels=tuple(channels), strikes=tuple(strikes), clock_jumps=(0.0,), disk_s=disk_s)
+        return replace(
+            one, channels=tuple(channels), strikes=tuple(strikes), clock_jumps=self.clock_jumps, disk_s=disk_s
+        )
 
 
 def _plain(one: World, number: int) -> Submission:
@@ -346,6 +354,18 @@ CASES = (
         sabotage=Sabotage(started=_looks_outlive_withdrawals),
         red=_red("left up in silence"),
         setting=Setting(spells=((T.SLOW, 20, 60),), news=1, changes={"withdrawn_after": 33.0}),
+    ),
+    Case(
+        name="ages by the wall clock over a restart",
+        sabotage=Sabotage(started=_ages_by_the_wall_clock),
+        red=_red("hidden copy"),
+        setting=Setting(
+            spells=((T.RUNS_LATER, -5, 100),),
+            strikes=((B.CRASH_SENT, -1, 3), (B.CRASH, 20, 3)),
+            news=1,
+            changes={"withdrawn_after": 15.0},
+            clock_jumps=(0.0, 0.0, 300.0),
+        ),
     ),
     Case(
         name="rate ignored",

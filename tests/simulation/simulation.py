@@ -122,7 +122,7 @@ class Simulation:
         )  # fmt: skip
 
     async def run(self) -> None:
-        """Until all clients are done and every case rests."""
+        """Until all clients are done, every case rests, and the platforms have done what they were asked to."""
         self._start_life()
         for strike in self._world.strikes:
             self._act(self._struck(strike))
@@ -138,6 +138,8 @@ class Simulation:
             await asyncio.sleep(LOOKS_EVERY_S)
         for actor in self._actors:
             actor.cancel()
+        while (busy_until := max(each.busy_until for each in self._platforms.values())) > self._loop.time():
+            await self._until(busy_until)
         await self._read_all()
 
     def outcome(self) -> Outcome:

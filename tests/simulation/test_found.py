@@ -193,6 +193,16 @@ def test_a_key_that_nobody_can_tell_the_age_of_is_not_used_again():
     assert case.deliveries["meta"].state is State.UNCONFIRMED
 
 
+@pytest.mark.parametrize("kind", [Kind.LIST, Kind.MODERATED])
+def test_a_clock_set_forward_over_a_restart_ends_no_wait_for_a_request_that_runs_late(kind: Kind):
+    """A campaign found it: the withdrawn delivery was called skipped, and its request ran a minute later."""
+    late = channel("meta", kind, Spell(Trouble.RUNS_LATER, 20, 200), nature={"runs_later_s": 80.0})
+    killed = [Strike(Blow.CRASH, at, 3.0, 1) for at in (32, 50)]
+    world = replace(scene([late], news(0, 30, withdrawn_after=15), strikes=killed), clock_jumps=(0, 0, 300))
+    [case] = play(world).cases.values()
+    assert case.deliveries["meta"].state is State.WITHDRAWN
+
+
 def test_a_trial_of_a_channel_whose_account_is_refused_may_meet_an_outage_that_nobody_knows_of():
     """An oracle expected it to be known: but such a channel is asked every quarter of an hour only."""
     shut, failing = Spell(Trouble.POSTS_LOGGED_OUT, 25, 170), Spell(Trouble.HTML_500, 208, 800)

@@ -34,6 +34,7 @@ from broker.rules.delivery import (
     MOVES,
     REPEATS,
     Policy,
+    as_found,
     asked_until,
     begin,
     by_time,
@@ -48,6 +49,7 @@ from broker.rules.delivery import (
     unsent,
     verb_for,
 )
+from broker.values import replace
 from tests.unit.builders import ALL_VERBS, T0, at, delivery, policy, s
 
 S = State
@@ -787,3 +789,23 @@ def test_a_key_whose_age_a_clock_that_was_set_back_hides_is_not_used_again(stamp
     keyed = delivery(S.CHECKING, **ahead)
     assert by_time(keyed, policy(KEYED, key_lifetime=s(7200)), NOW).state is S.UNCONFIRMED
     assert by_time(keyed, policy(LIST), NOW) is keyed
+
+
+@pytest.mark.parametrize("state", [S.DUE, S.CHECKING, S.PENDING])
+def test_what_an_earlier_run_left_in_doubt_is_no_older_than_the_run_that_finds_it(state: State):
+    """Its answer came in an hour ago, if the wall clock was not set forward since: nobody knows."""
+    left = delivery(state, first_sent_at=at(-3600), sent_at=at(-3600), uncertain_at=at(-3600))
+    found = as_found(left, NOW)
+    assert found.uncertain_at == NOW
+    assert found.first_sent_at == left.first_sent_at, "a key is as old as its first use"
+    assert settle(replace(found, state=S.CHECKING), Verb.FIND, NotSeen(LONG_AGO), policy(LIST), NOW).state is S.CHECKING
+    assert as_found(delivery(state, uncertain_at=NOW + s(5)), NOW).uncertain_at == NOW + s(5), "this run's own"
+
+
+def test_what_was_never_in_doubt_or_has_ended_is_taken_as_it_is():
+    for untouched in (
+        delivery(S.DUE),
+        delivery(S.LIVE, uncertain_at=at(-60)),
+        delivery(S.SKIPPED, uncertain_at=at(-60)),
+    ):
+        assert as_found(untouched, NOW) is untouched
