@@ -13,8 +13,8 @@ from broker.contract import Path
 from broker.model import Goal, OnUnconfirmed, RoutePlan, Urgency
 from broker.rules.agency import Agency, ConfiguredChannel
 from broker.rules.catalogue import NAMES
+from broker.rules.domains import Scope, needs_media_host
 from broker.rules.episodes import same_fate
-from broker.rules.health import Scope, needs_media_host
 from broker.rules.routes import Route, countable
 from broker.rules.standing import Channels
 from broker.rules.weak_points import Failure, failures, is_mute

@@ -26,6 +26,8 @@ from broker.engine.writer import Lane, Writer
 from broker.model import Case, Event, Post, Reason, Urgency
 from broker.outcome import Live, Pending
 from broker.rules.agency import Agency
+from broker.rules.breaker import LAST_PROBE
+from broker.rules.domains import Member, Scope
 from broker.rules.episodes import (
     AGAIN_AFTER,
     FADES_AFTER,
@@ -40,7 +42,6 @@ from broker.rules.episodes import (
     of_health,
     ways,
 )
-from broker.rules.health import LAST_PROBE, Member, Scope
 from broker.rules.sentences import sentence
 from broker.store import SaveSetting
 from broker.values import replace

@@ -22,27 +22,20 @@ from broker.engine.witnesses import Witnesses, dial
 from broker.engine.writer import Lane, Writer
 from broker.model import Verb
 from broker.outcome import Finding, Pending, Rejected
-from broker.rules.health import (
+from broker.rules.breaker import (
     ChannelHealth,
-    Down,
-    Member,
-    Verdict,
-    View,
     changes_at,
-    comrades,
-    evidence,
     in_our_time,
     is_known,
     is_open,
-    is_returning,
     is_well,
     observe,
-    probe_at,
     refuses_everything,
-    shared_outage,
-    siblings,
-    view,
 )
+from broker.rules.domains import Member, comrades, siblings
+from broker.rules.evidence import Verdict, evidence
+from broker.rules.health import Down, View, shared_outage, view
+from broker.rules.probing import is_returning, probe_at
 from broker.store import SaveBreaker
 from broker.values import replace
 

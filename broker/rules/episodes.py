@@ -13,7 +13,8 @@ from enum import StrEnum
 from broker.contract import Profile
 from broker.model import Case, Reason, State, Status
 from broker.outcome import Cause
-from broker.rules.health import Down, Member, Scope, View, domains
+from broker.rules.domains import Member, Scope, domains
+from broker.rules.health import Down, View
 from broker.rules.standing import is_taken_back, left_up
 
 HOLD = timedelta(seconds=5)

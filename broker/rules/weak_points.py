@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from broker.contract import Profile
 from broker.model import Goal
-from broker.rules.health import MEDIA_HOST, Scope, domains, needs_media_host
+from broker.rules.domains import MEDIA_HOST, Scope, domains, needs_media_host
 from broker.rules.routes import Route
 from broker.rules.standing import Channel, Channels
 

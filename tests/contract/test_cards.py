@@ -17,7 +17,8 @@ from adapters.emulators.site import SiteEmulator
 from adapters.emulators.youtube import YouTubeEmulator
 from broker.core import Broker
 from broker.model import State
-from broker.rules.health import Breaker, Scope
+from broker.rules.breaker import Breaker
+from broker.rules.domains import Scope
 from broker.settings import load, load_adapters
 from broker.wiring import open_broker
 

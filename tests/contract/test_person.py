@@ -18,7 +18,7 @@ from broker.contract import Unsuited
 from broker.library import configured
 from broker.model import State, Verb
 from broker.outcome import Fault, Pending, Unavailable
-from broker.rules.health import evidence
+from broker.rules.evidence import evidence
 from broker.settings.show import shown
 from broker.values import replace
 from broker.wiring import open_broker

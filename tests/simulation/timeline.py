@@ -9,7 +9,7 @@ from broker.contract import Path
 from broker.model import Case, Delivery, Reason, Verb
 from broker.outcome import Live
 from broker.rules.delivery import REPEATS
-from broker.rules.health import DENIED_PROBE
+from broker.rules.probing import DENIED_PROBE
 from tests.simulation.platforms import LAGGING_S, NOBODY_ANSWERS, Copy, Spell, Trouble
 from tests.simulation.simulation import Outcome
 from tests.simulation.virtual import START

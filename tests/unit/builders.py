@@ -24,7 +24,8 @@ from broker.model import (
 )
 from broker.outcome import Cause
 from broker.rules.delivery import Policy
-from broker.rules.health import Down, Scope, View
+from broker.rules.domains import Scope
+from broker.rules.health import Down, View
 from broker.rules.standing import Channel, Channels
 from broker.values import replace
 

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from broker.contract import Path, Profile
 from broker.model import Case, Delivery, Reason, State, Status
 from broker.outcome import Cause
+from broker.rules.breaker import ChannelHealth
+from broker.rules.domains import Member, Scope, domains
 from broker.rules.episodes import NAMED, WAYS, Episode, Kind, of_case, of_health, same_fate, ways
-from broker.rules.health import ChannelHealth, Down, Member, Scope, View, domains
+from broker.rules.health import Down, View
 from broker.rules.sentences import sentence
 from broker.values import replace
 from tests.unit.builders import AGENCY, T0, accepted, at, delivery, profile, route

@@ -30,29 +30,21 @@ from broker.outcome import (
     Uncertain,
     Unfinished,
 )
-from broker.rules.health import (
+from broker.rules.breaker import (
     EVIDENCE_FOR,
     Breaker,
     ChannelHealth,
-    Evidence,
-    Member,
-    Scope,
-    Verdict,
-    View,
     changes_at,
-    comrades,
-    evidence,
     is_known,
     is_open,
-    is_returning,
     may_try,
     observe,
-    probe_at,
     refuses_everything,
-    shared_outage,
-    siblings,
-    view,
 )
+from broker.rules.domains import Member, Scope, comrades, siblings
+from broker.rules.evidence import Evidence, Verdict, evidence
+from broker.rules.health import View, shared_outage, view
+from broker.rules.probing import is_returning, probe_at
 from broker.values import replace
 from tests.unit.builders import T0, at, profile, s
 

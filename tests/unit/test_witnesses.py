@@ -10,7 +10,10 @@ from broker.contract import Profile, Step
 from broker.engine.witnesses import Witnesses, dial
 from broker.model import StepClass, Verb
 from broker.outcome import Fault, Unavailable
-from broker.rules.health import ChannelHealth, Member, evidence, observe, view
+from broker.rules.breaker import ChannelHealth, observe
+from broker.rules.domains import Member
+from broker.rules.evidence import evidence
+from broker.rules.health import view
 from broker.values import replace
 
 NOW = datetime(2026, 11, 22, 16, 0, tzinfo=UTC)
