@@ -240,3 +240,13 @@ def test_a_login_refused_in_an_outage_is_not_the_last_to_hear_that_it_is_over():
     outcome = play(scene(specs, news(0, 70.0)))
     [late] = outcome.platforms["meta2"].copies
     assert (late.made_at - START).total_seconds() < 300
+
+
+def test_who_answers_again_has_its_operators_others_asked_at_once():
+    """Each of them is asked at a pace of its own, which has grown over the outage."""
+    outages = {f"meta{n}": Spell(Trouble.REFUSED, 25 + 47 * n, 1000) for n in range(3)}
+    specs = [channel(name, Kind.LIST, outage, operator="meta") for name, outage in outages.items()]
+    outcome = play(scene([*specs, channel("vng", Kind.LIST)], news(0, 300.0), late_copies=timedelta(minutes=30)))
+    made = [copy.made_at for spec in specs for copy in outcome.platforms[spec.name].copies]
+    assert len(made) == len(specs)
+    assert max(made) - min(made) < timedelta(seconds=1)
