@@ -14,18 +14,10 @@ from broker.engine.monitor import Monitor
 from broker.engine.switches import Switches
 from broker.model import Announcement, Case, Delivery, State, Verb
 from broker.outcome import Cause, Fault, Finding, Uncertain
-from broker.rules.delivery import (
-    Policy,
-    as_found,
-    asked_anew,
-    begin,
-    concerns,
-    of_unknown_age,
-    settle,
-    unsent,
-    verb_for,
-)
+from broker.rules.deadlines import as_found, of_unknown_age
+from broker.rules.delivery import Policy, begin, unsent, verb_for
 from broker.rules.failover import policy_for
+from broker.rules.settle import asked_anew, concerns, settle
 from broker.values import replace
 
 Recompose = Callable[[Announcement, Delivery], Delivery]

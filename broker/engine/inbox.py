@@ -14,7 +14,8 @@ from broker import outcome as outcomes
 from broker.engine.restoring import not_resent
 from broker.model import Case, Delivery, Reason, State, Verb
 from broker.outcome import Cause, Finding, Live, Seen
-from broker.rules.delivery import Policy, settle
+from broker.rules.delivery import Policy
+from broker.rules.settle import settle
 from broker.store import InboxEntry
 from broker.values import replace
 

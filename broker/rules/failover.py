@@ -15,7 +15,9 @@ from msgspec import Struct
 
 from broker.model import RESTING, Case, Delivery, OnUnconfirmed, Reason, Role, State, StepClass, Verb
 from broker.outcome import Cause
-from broker.rules.delivery import Policy, by_time, ended, step_class, undeleted, verb_for
+from broker.rules.copies import undeleted
+from broker.rules.deadlines import by_time
+from broker.rules.delivery import Policy, ended, step_class, verb_for
 from broker.rules.domains import Scope
 from broker.rules.health import Down, View
 from broker.rules.standing import (

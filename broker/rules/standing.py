@@ -8,7 +8,7 @@ from datetime import datetime
 
 from broker.contract import Profile, Readers
 from broker.model import RESTING, Announcement, Case, Delivery, Event, Goal, Reason, State, Status
-from broker.rules.delivery import LOOKS
+from broker.rules.copies import LOOKS
 
 S = State
 UNDELETED = ("delete_failed", "delete_unsupported")

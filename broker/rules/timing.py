@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from broker.model import RESTING, Announcement, Case, Delivery, Role, State
-from broker.rules.delivery import Policy, time_limit
+from broker.rules.deadlines import time_limit
+from broker.rules.delivery import Policy
 from broker.rules.standing import Channel, Channels, is_taken_back
 
 S = State

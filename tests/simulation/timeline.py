@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from broker.contract import Path
 from broker.model import Case, Delivery, Reason, Verb
 from broker.outcome import Live
-from broker.rules.delivery import REPEATS
 from broker.rules.probing import DENIED_PROBE
+from broker.rules.settle import REPEATS
 from tests.simulation.platforms import LAGGING_S, NOBODY_ANSWERS, Copy, Spell, Trouble
 from tests.simulation.simulation import Outcome
 from tests.simulation.virtual import START

@@ -29,26 +29,20 @@ from broker.outcome import (
     Uncertain,
     Unfinished,
 )
+from broker.rules.deadlines import as_found, asked_until, by_time, sent_until, time_limit
 from broker.rules.delivery import (
     BEFORE_SENT,
     MOVES,
-    REPEATS,
     Policy,
-    as_found,
-    asked_until,
     begin,
-    by_time,
-    concerns,
     counts_copies,
     ended,
     keeps_its_words,
     lasts_at_most,
-    sent_until,
-    settle,
-    time_limit,
     unsent,
     verb_for,
 )
+from broker.rules.settle import REPEATS, concerns, settle
 from broker.values import replace
 from tests.unit.builders import ALL_VERBS, T0, at, delivery, policy, s
 
