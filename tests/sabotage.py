@@ -51,6 +51,11 @@ TABLE = (
         "tests/acceptance/test_ambiguous.py::test_a_broker_that_guesses_posts_twice",
     ),
     Sabotage(
+        "forgetful",
+        "a repeat goes by the handle or the key of the first attempt",
+        "tests/acceptance/test_ambiguous.py::test_a_broker_that_guesses_posts_twice",
+    ),
+    Sabotage(
         "naive_clock",
         "the broker's clock ignores jumps of the wall clock",
         "tests/acceptance/test_clock.py::test_a_broker_that_follows_the_wall_clock_waits_for_an_hour",

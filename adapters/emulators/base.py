@@ -96,6 +96,7 @@ class Emulator(ABC):
         self.faults = Faults(self.kinds, self.steps(), self.hosts, self._obey_faults)
         self._ports = ports or [0] * len(self.hosts)
         self._doors: dict[str, Door] = {}
+        self._fronts: dict[str, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting = asyncio.Event()
         self._news = asyncio.Event()
@@ -143,8 +144,9 @@ class Emulator(ABC):
 
     @property
     def base_urls(self) -> dict[str, str]:
-        """Host name -> URL without a slash at its end."""
-        return {host: f"{self.scheme}://127.0.0.1:{door.port}" for host, door in self._doors.items()}
+        """Host name -> URL without a slash at its end, as clients should use it and as links lead there."""
+        own = {host: f"{self.scheme}://127.0.0.1:{door.port}" for host, door in self._doors.items()}
+        return own | self._fronts
 
     @property
     def base_url(self) -> str:
@@ -287,6 +289,13 @@ class Emulator(ABC):
     def digits(self, length: int) -> str:
         """A decimal id of that length, as the seed has it."""
         return self.random.choice("123456789") + "".join(self.random.choices(string.digits, k=length - 1))
+
+    @hook
+    def reach_at(self, host: str, url: str) -> None:
+        """Somebody stands before `host`: clients reach it at `url` from now on."""
+        if host not in self._doors:
+            raise LookupError(f"no host {host!r}: choose from {', '.join(self._doors)}")
+        self._fronts[host] = url
 
     @hook
     def remove_post(self, post_id: str) -> None:

@@ -9,28 +9,41 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-from broker.model import RESTING
-from tests.acceptance.processes import PATIENCE_S, platforms
-from tests.acceptance.rig import CHANNELS, EMULATED, OPTIONS, Rig, Submission
+from broker.model import RESTING, State
+from tests.acceptance.processes import PATIENCE_S, Platforms, platforms
+from tests.acceptance.rig import CHANNELS, OPTIONS, SLOWER, Rig
 from tests.acceptance.verdict import Verdict
+from tests.contract.media_host import picture, video
 from tests.faults.proxy import Kind, Proxy
 
-PUBLISHES: Mapping[str, bytes] = {
-    "facebook": rb"POST /v[\d.]+/\d+/feed",
-    "zalo": rb"POST /v2.0/article/create",
-    "threads": rb"POST /v[\d.]+/\d+/threads_publish",
-    "partner": rb"POST /hooks/loa",
-    "telegram": rb"POST /bot[^/]+/sendMessage",
-    "people": rb"\r\n\.\r\n$",
+PUBLISHES: Mapping[str, tuple[str, bytes]] = {
+    "facebook": ("api", rb"POST /v[\d.]+/\d+/feed"),
+    "zalo": ("api", rb"POST /v2.0/article/create"),
+    "threads": ("net", rb"POST /v[\d.]+/\d+/threads_publish"),
+    "partner": ("api", rb"POST /hooks/loa"),
+    "telegram": ("api", rb"POST /bot[^/]+/sendMessage"),
+    "people": ("api", rb"\r\n\.\r\n$"),
+    "instagram": ("graph", rb"POST /v[\d.]+/\d+/media_publish"),
+    "tiktok": ("upload", rb"PUT /video/"),
+    "youtube": ("api", rb"(?i)PUT /upload/youtube/.*\r\ncontent-range: bytes \d"),
+    "vneid": ("api", rb"POST /v1/notices "),
+    "zalo_push": ("api", rb"POST /v2.0/oa/message"),
 }
-"""What the request looks like that makes a post public."""
+"""To which of the platform's hosts the request goes that makes a post public, and what it looks like."""
+SHOWS: Mapping[str, Callable[[], bytes]] = {
+    "instagram": partial(picture, (1080, 1350), "image/jpeg"),
+    "tiktok": partial(video, 540, 960),
+    "youtube": partial(video, 540, 960),
+}
+"""What goes to platforms that take no text alone."""
+ALL = {**CHANNELS, **SLOWER}
 WAYS: Mapping[str, tuple[Kind, float]] = {
     "lost, and silence": (Kind.LOSE_ANSWER, 0.0),
     "lost, then reset": (Kind.LOSE_ANSWER, 0.05),
@@ -60,55 +73,58 @@ async def ambiguous(
     only: Collection[str] = tuple(CHANNELS),
     ways: Collection[str] = tuple(WAYS),
 ) -> Ambiguous:
-    """`count` ambiguous cases on every channel (or `only` some), all channels beside each other."""
+    """`count` ambiguous cases on each of these channels, all channels beside each other."""
     rng = random.Random(seed)
+    named = {name: ALL[name] for name in only}
+    shelf = folder / "media"
     async with AsyncExitStack() as stack:
-        control, found = await stack.enter_async_context(platforms(*EMULATED, options=OPTIONS))
-        proxies = {
-            name: await stack.enter_async_context(_before(found[CHANNELS[name]]["settings"]["base_url"]))
-            for name in CHANNELS
-        }
-        through = {name: {"base_url": _through(found, name, proxy)} for name, proxy in proxies.items()}
-        routes = {name: {"post_to": [name], "goal": {"operators": 0, "domestic": 0}} for name in CHANNELS}
+        options = {**OPTIONS, "site": {"folder": str(shelf)}}
+        control, found = await stack.enter_async_context(platforms(*named.values(), "site", options=options))
+        proxies = {name: await stack.enter_async_context(_before(name, found)) for name in named}
+        for name, proxy in proxies.items():
+            host = PUBLISHES[name][0]
+            scheme = urlsplit(found[named[name]]["base_urls"][host]).scheme
+            await control.hook(named[name], "reach_at", host=host, url=f"{scheme}://127.0.0.1:{proxy.port}")
+        media = {"folder": str(shelf), "url": found["site"]["settings"]["url"]}
+        routes = {name: {"post_to": [name], "goal": {"operators": 0, "domestic": 0}} for name in named}
+        found = await control.platforms()
         rig = await stack.enter_async_context(
-            Rig(folder, control, found, seed=seed, times=TIMES, channels=through, routes=routes)
+            Rig(folder, control, found, seed=seed, named=named, times=TIMES, routes=routes, media=media)
         )
         await rig.start(sabotage=sabotage)
         chosen = [rng.choice(sorted(ways)) for _ in range(count)]
-        await asyncio.gather(*(_on_one(rig, name, proxies[name], chosen) for name in only))
+        await asyncio.gather(*(_on_one(rig, name, proxies[name], chosen) for name in named))
         verdict = await rig.verdict(PATIENCE_S)
-        return Ambiguous(seed, verdict, Counter({name: proxies[name].struck.total() for name in only}), Counter(chosen))
+        return Ambiguous(
+            seed, verdict, Counter({name: proxies[name].struck.total() for name in named}), Counter(chosen)
+        )
 
 
-def _before(url: str) -> Proxy:
-    address = urlsplit(url)
+def _before(name: str, found: Platforms) -> Proxy:
+    address = urlsplit(found[ALL[name]]["base_urls"][PUBLISHES[name][0]])
     assert address.hostname is not None
     assert address.port is not None
     return Proxy(address.hostname, address.port)
 
 
-def _through(found: Mapping[str, Any], name: str, proxy: Proxy) -> str:
-    scheme = urlsplit(found[CHANNELS[name]]["settings"]["base_url"]).scheme
-    return f"{scheme}://127.0.0.1:{proxy.port}"
-
-
 async def _on_one(rig: Rig, channel: str, proxy: Proxy, ways: Collection[str]) -> None:
+    media = [await rig.upload(SHOWS[channel]())] if channel in SHOWS else []
     for way in ways:
         kind, seconds = WAYS[way]
-        proxy.fail(kind, match=PUBLISHES[channel], times=1, seconds=seconds)
-        await _settled(rig, channel)
+        proxy.fail(kind, match=PUBLISHES[channel][1], times=1, seconds=seconds)
+        await _answered(rig, channel, media)
         proxy.heal()
-        await _settled(rig, channel)
+        await _answered(rig, channel, media)
 
 
-async def _settled(rig: Rig, channel: str) -> Submission:
-    """One announcement on this channel alone, handed in and come to its end."""
-    [one] = rig.submit(route=channel)
+async def _answered(rig: Rig, channel: str, media: Sequence[str]) -> None:
+    """One announcement on this channel alone, handed in, and at its end or awaiting the platform alone."""
+    [one] = rig.submit(route=channel, media=media)
     await one.accepted.wait()
     async with asyncio.timeout(PATIENCE_S):
         while True:
             report = await rig.report(one)
             assert report is not None
-            if all(d["state"] in RESTING for d in report["deliveries"]):
-                return one
+            if all(d["state"] in RESTING | {State.PENDING} for d in report["deliveries"]):
+                return
             await asyncio.sleep(0.05)

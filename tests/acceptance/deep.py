@@ -20,7 +20,7 @@ from tests.acceptance.disk import broken_disk, full_disk, killed_at_call
 from tests.acceptance.frozen import frozen
 from tests.acceptance.power import cut_off
 from tests.acceptance.processes import PATIENCE_S, platforms
-from tests.acceptance.rig import EMULATED, OPTIONS, Rig
+from tests.acceptance.rig import EMULATED, OPTIONS, SLOWER, Rig
 from tests.acceptance.verdict import Verdict
 from tests.acceptance.wall_clock import set_wrong
 from tests.figures import Figures, Part
@@ -99,6 +99,11 @@ async def r12(folder: Path, count: int, seed: int) -> Figures:
     return _sum([found.verdict]) | {"cases": dict(found.cases), "ways": dict(found.ways)}
 
 
+async def r12_slower(folder: Path, count: int, seed: int) -> Figures:
+    found = await ambiguous(folder, count, seed, only=SLOWER)
+    return _sum([found.verdict]) | {"cases": dict(found.cases), "ways": dict(found.ways)}
+
+
 async def r20(folder: Path, count: int, seed: int) -> Figures:
     """SIGTERM under load, at random moments."""
     rng, took = random.Random(seed), []
@@ -145,6 +150,7 @@ PARTS: Mapping[str, Part] = {
     "r8": Part("frozen past its lease, then thawed", 100, 10, r8),
     "r9": Part("a wall clock set wrong, by an hour to twelve years; announcements", 500, 100, r9),
     "r12": Part("answers lost after the post was made, on each channel", 500, 25, r12),
+    "r12-slower": Part("the same on channels that work on a post, or let people look, first", 500, 50, r12_slower),
     "r20": Part("SIGTERM under load", 50, 25, r20),
     "r25": Part("announcements queued, ten deliveries each, and nobody answers", 100_000, 100_000, r25),
     "r23": Part("one flipped bit in the store", 500, 100, r23),

@@ -18,7 +18,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Collection, Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -41,11 +41,21 @@ CHANNELS = {
     "people": "smtp",
 }
 """Channel -> adapter: by list, by list, by handle, keyed, and two that cannot be asked."""
+SLOWER = {name: name for name in ("instagram", "tiktok", "youtube", "vneid", "zalo_push")}
+"""Platforms that work on a post, or have people look at it, before they show it: three by handle, one keyed, and one
+that cannot be asked."""
 EMULATED = tuple(CHANNELS.values())
+MANY = 1_000_000
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
     **{name: {"lag": [0.05, 0.3]} for name in ("facebook", "threads", "telegram", "smtp", "webhook")},
     "zalo": {"lag": [0.05, 0.3], "ready_after": 0.2},
+    "instagram": {"lag": [0.05, 0.3], "quota": MANY, "calls_per_hour": MANY},
+    "tiktok": {"lag": [0.05, 0.3], "ready_after": 0.2, "posts_a_day": MANY, "calls_a_minute": {}},
+    "youtube": {"lag": [0.05, 0.3], "processed_after": 0.2, "inserts": MANY, "units": MANY},
+    "vneid": {"lag": [0.05, 0.3], "decides_after": 0.1, "delivers_after": 0.1},
+    "zalo_push": {"lag": [0.05, 0.3], "ready_after": 0, "moderated_after": 0.2, "broadcasts": MANY},
 }
+"""Quotas are those of an account that may post as much as a test does; lists lag and videos are worked on."""
 TIMES: Mapping[str, Any] = {
     "probe_every": "1h",
     "rate_per_s": 1000,
@@ -63,6 +73,7 @@ OWN: Mapping[str, Mapping[str, Any]] = {
     "zalo": {"access_token": "zalo-access", "cover_url": "http://127.0.0.1:9/cover.jpg"},
     "partner": {"url": "https://partner.example/hooks/loa", "country": "VN", "operator": "partner"},
     "people": {"host": "smtp.example", "sender": "tin@tin.example", "recipients": ["desk@tin.example"], "push": False},
+    "zalo_push": {"access_token": "zalo-access", "cover_url": "http://127.0.0.1:9/cover.jpg", "pending_for": "5s"},
 }
 
 
@@ -91,13 +102,16 @@ class Rig:
         found: Platforms,
         *,
         seed: int = 0,
+        named: Mapping[str, str] = CHANNELS,
         times: Mapping[str, Any] | None = None,
         channels: Mapping[str, Mapping[str, Any]] | None = None,
         routes: Mapping[str, Mapping[str, Any]] | None = None,
+        media: Mapping[str, Any] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        """`times` and `channels` change settings of all and of single channels; `environment` goes to every life."""
-        self.folder, self.control = folder, control
+        """`named`: its channels and their adapters; `times` and `channels` change settings of all and of single ones;
+        `environment` goes to every life."""
+        self.folder, self.control, self.named = folder, control, named
         self.random = random.Random(seed)
         self.port = free_port()
         self.log = folder / "broker.log"
@@ -112,8 +126,8 @@ class Rig:
         self.back_in_s: list[float] = []
         """From a start to the first answer that says `ready`."""
         self._clients: set[asyncio.Task[None]] = set()
-        settings = {name: self._channel(name, found, times, channels) for name in CHANNELS}
-        self.config.write_text(as_toml(self._settings(settings, routes or {})), encoding="utf-8")
+        settings = {name: self._channel(name, found, times, channels) for name in named}
+        self.config.write_text(as_toml(self._settings(settings, routes or {}, media or {})), encoding="utf-8")
 
     @property
     def url(self) -> str:
@@ -126,12 +140,15 @@ class Rig:
         times: Mapping[str, Any] | None,
         channels: Mapping[str, Mapping[str, Any]] | None,
     ) -> dict[str, Any]:
-        adapter = CHANNELS[name]
+        adapter = self.named[name]
         own = {**OWN.get(name, {}), **(channels or {}).get(name, {})}
         return {"adapter": adapter, **TIMES, **(times or {}), **found[adapter]["settings"], **own}
 
     def _settings(
-        self, channels: Mapping[str, Mapping[str, Any]], routes: Mapping[str, Mapping[str, Any]]
+        self,
+        channels: Mapping[str, Mapping[str, Any]],
+        routes: Mapping[str, Mapping[str, Any]],
+        media: Mapping[str, Any],
     ) -> dict[str, Any]:
         digest = hashlib.sha256(KEY.encode()).hexdigest()
         scopes = ["send", "read", "operate"]
@@ -144,6 +161,7 @@ class Rig:
                 "keys": [{"name": "test", "sha256": digest, "scopes": scopes}],
             },
             "channels": channels,
+            "media": media,
             "routes": {"default": {"post_to": list(channels)}, **routes},
         }
 
@@ -239,12 +257,12 @@ class Rig:
 
     # -- the client
 
-    def submit(self, count: int = 1, route: str = "default") -> list[Submission]:
+    def submit(self, count: int = 1, route: str = "default", media: Sequence[str] = ()) -> list[Submission]:
         """Clients that hand in one announcement each, and repeat it with the same key until it is accepted."""
         made = [Submission(f"n{len(self.submissions) + i:05}-{self.random.getrandbits(24):06x}") for i in range(count)]
         self.submissions += made
         for one in made:
-            self._begin(self._hand_in(one, route))
+            self._begin(self._hand_in(one, route, media))
         return made
 
     def take_back(self, one: Submission) -> None:
@@ -256,8 +274,20 @@ class Rig:
         self._clients.add(client)
         client.add_done_callback(self._clients.discard)
 
-    async def _hand_in(self, one: Submission, route: str) -> None:
-        body = {"headline": f"Tin {one.token}", "body": "Tâm bão cách bờ 120 km, gió giật cấp 15.", "route": route}
+    async def upload(self, content: bytes) -> str:
+        """A picture or video for announcements to come, by its name."""
+        async with self._session.post(f"{self.url}/v1/media", data=content) as response:
+            answer = await response.json()
+            assert response.status == 201, answer
+            return str(answer["name"])
+
+    async def _hand_in(self, one: Submission, route: str, media: Sequence[str]) -> None:
+        body = {
+            "headline": f"Tin {one.token}",
+            "body": "Tâm bão cách bờ 120 km, gió giật cấp 15.",
+            "route": route,
+            "media": list(media),
+        }
         while one.answered is None:
             status, answer = await self._ask("POST", "/v1/announcements", body, {"Idempotency-Key": one.token})
             if status == 202:
@@ -319,7 +349,7 @@ class Rig:
         await self.accepted(within)
         reports = await self.settled(within)
         events = {report["id"]: await self.events(report["id"]) for report in reports}
-        logs = {channel: await self.control.log(name) for channel, name in CHANNELS.items()}
+        logs = {channel: await self.control.log(name) for channel, name in self.named.items()}
         return judge(self.submissions, reports, events, logs)
 
     async def _ask(

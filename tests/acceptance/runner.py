@@ -17,11 +17,12 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Self
+from uuid import uuid4
 
 import adapters.facebook
 import adapters.smtp
@@ -79,7 +80,35 @@ def rash(adapter: type[Adapter]) -> type[Adapter]:
     return Rash
 
 
-ADAPTERS: Mapping[str, Callable[[type[Adapter]], type[Adapter]]] = {"hasty": hasty, "blind": blind, "rash": rash}
+def forgetful(adapter: type[Adapter]) -> type[Adapter]:
+    """Forgets what an attempt without an answer is known by: its handle or its key."""
+    forgotten: set[str] = set()
+
+    def left(job: Job) -> Job:
+        known = (job.handle or job.key) not in forgotten
+        return job if known else replace(job, handle=None, step=0, key=uuid4().hex)
+
+    class Forgetful(adapter):  # type: ignore[misc,valid-type]
+        async def publish(self, job: Job) -> Outcome | Absent:
+            mine = left(job)
+            outcome: Outcome | Absent = await super().publish(mine)
+            if isinstance(outcome, Uncertain):
+                forgotten.add(mine.handle or mine.key)
+            return outcome
+
+        async def find(self, job: Job) -> Finding:
+            found: Finding = await super().find(left(job))
+            return found
+
+    return Forgetful
+
+
+ADAPTERS: Mapping[str, Callable[[type[Adapter]], type[Adapter]]] = {
+    "hasty": hasty,
+    "blind": blind,
+    "rash": rash,
+    "forgetful": forgetful,
+}
 """The same for adapters."""
 
 

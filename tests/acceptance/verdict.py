@@ -15,9 +15,9 @@ from adapters.emulators.log import PlatformLog, Post
 if TYPE_CHECKING:
     from tests.acceptance.rig import Submission
 
-PROVABLE = frozenset({"partner", "threads"})
+PROVABLE = frozenset({"partner", "threads", "instagram", "tiktok", "youtube", "vneid"})
 LISTED = frozenset({"facebook", "zalo"})
-BLIND = frozenset({"telegram", "people"})
+BLIND = frozenset({"telegram", "people", "zalo_push"})
 ARRIVES_WITHIN_S = 2.0
 """A request that had left before the answer to a withdrawal may be read so much later, where emulators wait for the
 processor too. The simulation judges by when it left."""

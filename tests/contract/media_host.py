@@ -40,7 +40,7 @@ class MediaHost:
     ) -> Medium:
         name = f"picture-{next(self._numbers)}.{mime.partition('/')[2]}"
         path = self.shelf.folder / name
-        path.write_bytes(_picture(size, mime))
+        path.write_bytes(picture(size, mime))
         width, height = size
         return Medium(
             name=name, kind=MediaKind.IMAGE, mime=mime, size_bytes=path.stat().st_size, width=width, height=height,
@@ -51,7 +51,7 @@ class MediaHost:
         width, height = size
         name = f"video-{next(self._numbers)}.mp4"
         path = self.shelf.folder / name
-        path.write_bytes(_video(width, height))
+        path.write_bytes(video(width, height))
         return Medium(
             name=name, kind=MediaKind.VIDEO, mime="video/mp4", size_bytes=path.stat().st_size, width=width,
             height=height, duration=timedelta(seconds=SECONDS), alt=alt,
@@ -75,14 +75,15 @@ class MediaHost:
 
 
 @cache
-def _picture(size: tuple[int, int], mime: str) -> bytes:
+def picture(size: tuple[int, int], mime: str) -> bytes:
+    """One that is none too large for any platform."""
     drawn = io.BytesIO()
     Image.linear_gradient("L").resize(size).convert("RGB").save(drawn, mime.partition("/")[2])
     return drawn.getvalue()
 
 
 @cache
-def _video(width: int, height: int) -> bytes:
+def video(width: int, height: int) -> bytes:
     """H.264 and AAC, as all platforms take it."""
     sources = [f"color=c=navy:s={width}x{height}:r=30:d={SECONDS}", f"anullsrc=r=44100:d={SECONDS}"]
     inputs = [part for source in sources for part in ("-f", "lavfi", "-i", source)]

@@ -5,8 +5,8 @@
         ...                                                               # talk to 127.0.0.1:proxy.port
         assert proxy.struck[Kind.LOSE_ANSWER] == 1
 
-Faults with `match` strike an exchange whose request looks so (a regular expression over its latest 4 KiB), others every
-exchange; `times` bounds how often. The first fault that fits is taken.
+Faults with `match` strike an exchange whose request looks so (a regular expression over what came last and the 4 KiB
+before it), others every exchange; `times` bounds how often. The first fault that fits is taken.
 """
 
 from __future__ import annotations
@@ -144,8 +144,9 @@ class _Link:
 
     async def _requests(self) -> None:
         while data := await self._client_reader.read(CHUNK):
-            self._seen = (self._seen + data)[-WINDOW:]
-            if self._fault is None and (fault := self._proxy.strike(self._seen)):
+            seen = self._seen + data
+            self._seen = seen[-WINDOW:]
+            if self._fault is None and (fault := self._proxy.strike(seen)):
                 self._fault, self._answered = fault, 0
                 self._begin(fault)
             if self._holds:

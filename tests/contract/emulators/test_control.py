@@ -38,7 +38,7 @@ async def test_the_control_port_says_what_is_wrong():
             (control.log("myspace"), "choose from facebook"),
             (control.fail("facebook", "rain"), "choose one of refused"),
             (control.fail("facebook", "stall", step=5), "a string or null"),
-            (control.hook("facebook", "dance"), "add_page, grant_only, plant_post, remove_post"),
+            (control.hook("facebook", "dance"), "add_page, grant_only, plant_post, reach_at, remove_post"),
             (control.hook("facebook", "remove_post", id="1"), r"remove_post\(post_id: str\)"),
             (control.hook("facebook", "remove_post", post_id="1"), "no post '1' is up"),
         ]:
