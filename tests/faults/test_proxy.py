@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from tests.faults.proxy import Kind, Proxy
+from tests.faults.proxy import WINDOW, Kind, Proxy
 
 pytestmark = pytest.mark.quick
 ANSWER = b"answer " * 100
@@ -190,6 +190,15 @@ async def test_only_what_matches_is_struck(platform):
     async with connected(proxy) as connection:
         assert await asked(connection) == ANSWER + b"\n"
     assert made.lines == [b"look\n", b"post\n"]
+
+
+async def test_what_begins_a_large_request_is_seen(platform):
+    made, proxy = platform
+    proxy.fail(Kind.RESET, match=rb"^put ")
+    async with connected(proxy) as connection:
+        with pytest.raises(ConnectionError):
+            await asked(connection, b"put " + b"x" * 2 * WINDOW + b"\n")
+    assert made.lines == []
 
 
 def test_a_fault_that_cannot_be_is_refused():

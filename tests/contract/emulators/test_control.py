@@ -41,6 +41,7 @@ async def test_the_control_port_says_what_is_wrong():
             (control.hook("facebook", "dance"), "add_page, grant_only, plant_post, reach_at, remove_post"),
             (control.hook("facebook", "remove_post", id="1"), r"remove_post\(post_id: str\)"),
             (control.hook("facebook", "remove_post", post_id="1"), "no post '1' is up"),
+            (control.hook("facebook", "reach_at", host="web", url="http://127.0.0.1:1"), "no host 'web'"),
         ]:
             with pytest.raises(ControlError, match=hint):
                 await attempt
