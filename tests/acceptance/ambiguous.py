@@ -32,15 +32,18 @@ PUBLISHES: Mapping[str, tuple[str, bytes]] = {
     "people": ("api", rb"\r\n\.\r\n$"),
     "instagram": ("graph", rb"POST /v[\d.]+/\d+/media_publish"),
     "tiktok": ("upload", rb"PUT /video/"),
+    "pictures": ("api", rb"POST /v2/post/publish/content/init/"),
     "youtube": ("api", rb"(?i)PUT /upload/youtube/.*\r\ncontent-range: bytes \d"),
     "vneid": ("api", rb"POST /v1/notices "),
     "zalo_push": ("api", rb"POST /v2.0/oa/message"),
 }
 """To which of the platform's hosts the request goes that makes a post public, and what it looks like."""
+PICTURE, VIDEO = partial(picture, (1080, 1350), "image/jpeg"), partial(video, 540, 960)
 SHOWS: Mapping[str, Callable[[], bytes]] = {
-    "instagram": partial(picture, (1080, 1350), "image/jpeg"),
-    "tiktok": partial(video, 540, 960),
-    "youtube": partial(video, 540, 960),
+    "instagram": PICTURE,
+    "pictures": PICTURE,
+    "tiktok": VIDEO,
+    "youtube": VIDEO,
 }
 """What goes to platforms that take no text alone."""
 ALL = {**CHANNELS, **SLOWER}
@@ -79,7 +82,7 @@ async def ambiguous(
     shelf = folder / "media"
     async with AsyncExitStack() as stack:
         options = {**OPTIONS, "site": {"folder": str(shelf)}}
-        control, found = await stack.enter_async_context(platforms(*named.values(), "site", options=options))
+        control, found = await stack.enter_async_context(platforms(*{*named.values(), "site"}, options=options))
         proxies = {name: await stack.enter_async_context(_before(name, found)) for name in named}
         for name, proxy in proxies.items():
             host = PUBLISHES[name][0]

@@ -41,9 +41,16 @@ CHANNELS = {
     "people": "smtp",
 }
 """Channel -> adapter: by list, by list, by handle, keyed, and two that cannot be asked."""
-SLOWER = {name: name for name in ("instagram", "tiktok", "youtube", "vneid", "zalo_push")}
-"""Platforms that work on a post, or have people look at it, before they show it: three by handle, one keyed, and one
-that cannot be asked."""
+SLOWER = {
+    "instagram": "instagram",
+    "tiktok": "tiktok",
+    "youtube": "youtube",
+    "vneid": "vneid",
+    "pictures": "tiktok",
+    "zalo_push": "zalo_push",
+}
+"""Where a post is worked on, or looked at by people, before it is shown: three by handle, one keyed, TikTok's pictures,
+which a list may show and none proves absent, and one that cannot be asked."""
 EMULATED = tuple(CHANNELS.values())
 MANY = 1_000_000
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
@@ -73,8 +80,10 @@ OWN: Mapping[str, Mapping[str, Any]] = {
     "zalo": {"access_token": "zalo-access", "cover_url": "http://127.0.0.1:9/cover.jpg"},
     "partner": {"url": "https://partner.example/hooks/loa", "country": "VN", "operator": "partner"},
     "people": {"host": "smtp.example", "sender": "tin@tin.example", "recipients": ["desk@tin.example"], "push": False},
+    "pictures": {"token_of": "tiktok", "operator": "pictures", "login": "pictures", "hosts": ["pictures.example"]},
     "zalo_push": {"access_token": "zalo-access", "cover_url": "http://127.0.0.1:9/cover.jpg", "pending_for": "5s"},
 }
+"""`pictures` are posted with the token of `tiktok`, and must not take it along when they are in trouble."""
 
 
 @dataclass(slots=True)

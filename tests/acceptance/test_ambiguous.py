@@ -39,7 +39,11 @@ async def test_a_post_nobody_heard_of_is_there_once(
         ("hasty", ("telegram", "people", "zalo", "zalo_push"), "lost, then reset"),
         ("rash", ("zalo",), "run later"),
         ("blind", ("zalo",), "lost, then reset"),
-        ("forgetful", ("threads", "partner", "instagram", "tiktok", "youtube", "vneid"), "lost, then reset"),
+        (
+            "forgetful",
+            ("threads", "partner", "instagram", "tiktok", "pictures", "youtube", "vneid"),
+            "lost, then reset",
+        ),
     ],
 )
 async def test_a_broker_that_guesses_posts_twice(

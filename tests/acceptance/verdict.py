@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.acceptance.rig import Submission
 
 PROVABLE = frozenset({"partner", "threads", "instagram", "tiktok", "youtube", "vneid"})
-LISTED = frozenset({"facebook", "zalo"})
+LISTED = frozenset({"facebook", "zalo", "pictures"})
 BLIND = frozenset({"telegram", "people", "zalo_push"})
 ARRIVES_WITHIN_S = 2.0
 """A request that had left before the answer to a withdrawal may be read so much later, where emulators wait for the
