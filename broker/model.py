@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -37,7 +37,7 @@ RESTING = frozenset(
 
 
 class Status(StrEnum):
-    """What an announcement has come to; derived by `broker.rules.failover.status_of`."""
+    """What an announcement has come to; derived by `broker.rules.standing.status_of`."""
 
     AWAITING_APPROVAL = "awaiting_approval"
     SCHEDULED = "scheduled"
@@ -338,6 +338,11 @@ class Case(Struct, frozen=True):
         us, or an attempt, is a clock that was set back."""
         send_at = self.announcement.draft.send_at
         return send_at is not None and now < send_at and not any(d.attempt for d in self.deliveries.values())
+
+    def having(self, deliveries: Iterable[Delivery]) -> Case:
+        """The case with these deliveries in place of what it had; itself if they are the same."""
+        changed = {d.channel: d for d in deliveries if d is not self.deliveries.get(d.channel)}
+        return Case(self.announcement, {**self.deliveries, **changed}) if changed else self
 
 
 class Event(Struct, frozen=True, kw_only=True):

@@ -11,10 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from broker.model import Case, Delivery, Event, MediaKind, Medium, Reason, Role, State, Status
 from broker.outcome import Cause, Seen
 from broker.rules.breaker import ChannelHealth
-from broker.rules.failover import down_reason, useful_until
 from broker.rules.health import Down, View
 from broker.rules.sentences import Outlook, sentence, summary
 from broker.rules.standing import Channel, Channels, left_up, live, reach
+from broker.rules.timing import useful_until
+from broker.rules.walk import down_reason
 
 Sentence = dict[str, str]
 Address = Callable[[Medium], str | None]

@@ -19,7 +19,8 @@ from broker.engine.pacer import Pacer, Permit
 from broker.engine.switches import At, Point
 from broker.model import Case, Delivery, State, Verb
 from broker.rules.delivery import begin, verb_for
-from broker.rules.failover import is_class_c, policy_for
+from broker.rules.failover import is_class_c
+from broker.rules.timing import policy_for
 from broker.store import DueRef
 
 FRESH_FOR = timedelta(seconds=60)

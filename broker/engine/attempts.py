@@ -23,8 +23,8 @@ from broker.errors import StoreError
 from broker.model import Announcement, Delivery, Verb
 from broker.outcome import Fault, Finding, Live, Pending, Throttled, Unavailable, Unfinished, bounded
 from broker.rules.deadlines import sent_until
-from broker.rules.failover import policy_for
 from broker.rules.standing import is_taken_back
+from broker.rules.timing import policy_for
 from broker.store import InboxEntry
 
 log = structlog.get_logger("loa.attempts")

@@ -16,8 +16,8 @@ from broker.model import Announcement, Case, Delivery, State, Verb
 from broker.outcome import Cause, Fault, Finding, Uncertain
 from broker.rules.deadlines import as_found, of_unknown_age
 from broker.rules.delivery import Policy, begin, unsent, verb_for
-from broker.rules.failover import policy_for
 from broker.rules.settle import asked_anew, concerns, settle
+from broker.rules.timing import policy_for
 from broker.values import replace
 
 Recompose = Callable[[Announcement, Delivery], Delivery]

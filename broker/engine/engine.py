@@ -34,7 +34,8 @@ from broker.errors import StoreError
 from broker.model import Announcement, Case, Delivery, Event, Post, Role, StepClass
 from broker.rules.agency import Agency
 from broker.rules.delivery import Policy, keeps_its_words
-from broker.rules.failover import give_up_late_copy, newest, policy_for
+from broker.rules.failover import give_up_late_copy, newest
+from broker.rules.timing import policy_for
 from broker.store import RESTORED, InboxEntry, Store
 from broker.values import replace
 

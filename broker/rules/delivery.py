@@ -173,6 +173,11 @@ def moved(d: Delivery, state: State, reason: Reason, cause: Cause | None = None,
     return replace(d, **(fresh | changes))
 
 
+def rested(d: Delivery, state: State, reason: Reason, cause: Cause | None = None) -> Delivery:
+    """The delivery in this state, in which nothing more is to be done."""
+    return replace(d, state=state, reason=reason, cause=cause, next_at=None)
+
+
 def uncounted(times: int) -> Reason:
     return Reason("uncounted", {"times": times})
 

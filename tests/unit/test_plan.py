@@ -33,11 +33,12 @@ from broker.rules.breaker import ChannelHealth, observe
 from broker.rules.delivery import MOVES, begin, verb_for
 from broker.rules.domains import Member, Scope
 from broker.rules.evidence import evidence
-from broker.rules.failover import give_up_late_copy, is_class_c, newest, plan, policy_for
+from broker.rules.failover import give_up_late_copy, is_class_c, newest, plan
 from broker.rules.health import View, view
 from broker.rules.sentences import sentence
 from broker.rules.settle import settle
 from broker.rules.standing import Channels, events, left_up, reach
+from broker.rules.timing import policy_for
 from broker.values import replace
 from tests.examples import FEW
 from tests.unit.builders import (
