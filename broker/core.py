@@ -114,7 +114,7 @@ class Broker:
         replaced = await self._replaced(agency, draft)
         receipt = await self._accepted(agency, draft, replaced, idempotency_key, by)
         if replaced is not None:
-            await self.engine.taken_in(replaced)
+            await self.engine.owner.taken_in(replaced)
         return receipt
 
     async def _accepted(
@@ -391,7 +391,7 @@ class Broker:
 
     async def _settle_entry(self, entry: InboxEntry) -> None:
         """Durable first; then waits until its owner, here or elsewhere, has taken it in."""
-        await self.engine.put_in(entry)
+        await self.engine.owner.put_in(entry)
 
     async def _id(self, agency: str, any_id: str) -> str:
         found = await self.engine.call(self.store.find, agency, any_id)

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 import structlog
@@ -16,37 +15,33 @@ from broker.contract import Unsuited
 from broker.engine.alerts import PREFIX as ALERTS
 from broker.engine.alerts import Alerter
 from broker.engine.calls import Call, in_thread
-from broker.engine.channels import Stations, key_of
+from broker.engine.changes import unchanged
+from broker.engine.channels import Stations
 from broker.engine.connections import ACCOUNT, Connections
 from broker.engine.courier import Courier
 from broker.engine.dispatcher import Dispatcher
 from broker.engine.doors import Doors
 from broker.engine.held import HELD_AT_MOST
-from broker.engine.inbox import NOT_RESENT, REOPEN, alter_for
+from broker.engine.inbox import NOT_RESENT, REOPEN
 from broker.engine.lease import LEASE, Lease, LeaseKeeper
 from broker.engine.monitor import Monitor
+from broker.engine.owner import CLAIM, Owner
 from broker.engine.pacer import REFILL, Pacer
 from broker.engine.pauses import PAUSED, Pause, Pauses
 from broker.engine.rehearsals import REHEARSED, Rehearser
 from broker.engine.switches import Point, Switches
-from broker.engine.writer import Lane, Writer
+from broker.engine.writer import Writer
 from broker.errors import StoreError
 from broker.model import Announcement, Case, Delivery, Event, Post, Role, StepClass
 from broker.rules.agency import Agency
-from broker.rules.delivery import Policy, keeps_its_words
+from broker.rules.delivery import keeps_its_words
 from broker.rules.failover import give_up_late_copy, newest
-from broker.rules.timing import policy_for
 from broker.store import RESTORED, InboxEntry, Store
 from broker.values import replace
 
 log = structlog.get_logger("loa.engine")
 
-CLAIM = 200
-INBOX, ALL = 500, 1_000_000
-"""Entries of the inbox read at a time; a claim must know all of its own."""
 POLL = timedelta(seconds=1)
-SETTLED_WITHIN = timedelta(seconds=10)
-SWEEP = timedelta(minutes=1)
 NEWEST_LATE_COPIES = 5
 LATE_MARK_AFTER = timedelta(minutes=15)
 
@@ -78,6 +73,7 @@ class Engine:
     switches: Switches = field(default_factory=Switches)
     held_at_most: int = HELD_AT_MOST
     dispatcher: Dispatcher = field(init=False)
+    owner: Owner = field(init=False)
     monitor: Monitor = field(init=False)
     alerter: Alerter = field(init=False)
     doors: Doors = field(init=False)
@@ -87,10 +83,7 @@ class Engine:
     lease: Lease = field(init=False)
     _keeper: LeaseKeeper = field(init=False)
     _tasks: list[asyncio.Task[None]] = field(init=False, default_factory=list)
-    _taking: dict[int, tuple[asyncio.Future[bool], str]] = field(init=False, default_factory=dict)
     _side: set[asyncio.Task[None]] = field(init=False, default_factory=set)
-    _left_behind: bool = field(init=False, default=True)
-    """Earlier runs may have left what nobody has claimed yet."""
 
     async def start(self) -> None:
         """Ends earlier runs and takes up their breakers. What is open is claimed from then on, page by page, beside
@@ -123,6 +116,9 @@ class Engine:
             held_at_most=self.held_at_most,
             clock_set_back=run.set_back,
         )
+        self.owner = Owner(
+            self.run_id, self.store, self.writer, self.dispatcher, self.stations, self.clock, self.call, self.switches
+        )
         self.doors = Doors(self.store, self.writer, self.clock, self.call, self.public_url)
         self.alerter = Alerter(self.stations, self.agencies, self.writer, courier, self.monitor, self.clock, self.doors)
         self._keeper = LeaseKeeper(self.store, self.lease, self.call, self._lease_lost)
@@ -134,7 +130,7 @@ class Engine:
         self.rehearser.start()
         self._tasks = [
             asyncio.create_task(self._tend(), name="tend"),
-            asyncio.create_task(self._sweep(), name="sweep"),
+            asyncio.create_task(self.owner.sweep(), name="sweep"),
         ]
 
     async def _take_up_what_people_said(self) -> None:
@@ -174,23 +170,6 @@ class Engine:
 
     # what others tell
 
-    async def put_in(self, entry: InboxEntry) -> None:
-        """Makes an entry durable, then waits until it is settled, if this run owns the announcement."""
-        await self.writer.write(entry, Lane.OUTCOMES)
-        self.switches.at(Point.INBOX_DURABLE)
-        await self.taken_in(entry.announcement_id)
-
-    async def taken_in(self, announcement_id: str) -> None:
-        """Waits until everything the inbox holds about this announcement is settled, unless another run owns it."""
-        if not self.dispatcher.holds(announcement_id):
-            await self._load_or_adopt(announcement_id)
-        settled = [f for f, about in await self._take_inbox() if about == announcement_id]
-        if settled:
-            await asyncio.wait(settled, timeout=SETTLED_WITHIN.total_seconds())
-            self.switches.at(Point.INBOX_SETTLED)
-        else:
-            self.dispatcher.tell(announcement_id, lambda c, now: c)
-
     async def pause(self, key: str, reason: str, until: datetime | None = None) -> None:
         await self._as_owner(lambda: self.pauses.pause(key, Pause(reason, until)))
 
@@ -220,7 +199,7 @@ class Engine:
     async def _give_up_older(self, agency: str, backup_at: datetime) -> None:
         """Those too that nobody has claimed yet: they would be sent when they are."""
         for each in await self.call(self.store.unfinished, agency, backup_at):
-            await self.put_in(InboxEntry(announcement_id=each, channel=None, attempt=None, kind=NOT_RESENT))
+            await self.owner.put_in(InboxEntry(announcement_id=each, channel=None, attempt=None, kind=NOT_RESENT))
 
     def _pause_changed(self, key: str) -> None:
         if pacer := self.dispatcher.pacers.get(key):
@@ -230,107 +209,14 @@ class Engine:
             pacer.backlog = True
             pacer.pump()
 
-    # claiming and tending
-
-    async def _claim(self) -> None:
-        """Page by page. What an ended run had in flight does not wait for room: quiet cases make it."""
-        while limit := min(CLAIM, self._room_to_claim()):
-            cases = await self.call(self.store.claim, self.run_id, self.clock.now(), limit)
-            self.switches.at(Point.CLAIM_DURABLE)
-            await self._adopt(cases)
-            self.switches.at(Point.CLAIM_ADOPTED)
-            if len(cases) < limit:
-                self._left_behind = False
-                return
-            await self.clock.sleep(0)
-        self.dispatcher.has_unheld = True
-
-    def _room_to_claim(self) -> int:
-        if self._left_behind and self.dispatcher.room < CLAIM:
-            self.dispatcher.evict(CLAIM)
-        return self.dispatcher.room
-
-    async def _adopt(self, cases: list[Case]) -> None:
-        """A withdrawal that was durable before a crash counts before anything is sent."""
-        entries = await self.call(self.store.inbox, self.run_id, ALL) if cases else []
-        self.dispatcher.adopt(cases)
-        for entry in entries:
-            if self.dispatcher.holds(entry.announcement_id):
-                self._take(entry)
-        self.dispatcher.go(cases)
-
     async def _tend(self) -> None:
-        """Takes the inbox in, wakes cases that wait in the store, claims what others gave back."""
         while True:
             try:
                 await self.pauses.end_what_is_over()
-                await self._take_inbox()
-                await self._claim()
-                await self._wake_stored()
+                await self.owner.tend()
             except Exception as error:
                 log.error("tending_failed", error=type(error).__name__, detail=str(error))
             await self.clock.sleep(self.poll.total_seconds())
-
-    async def _take_inbox(self) -> list[tuple[asyncio.Future[bool], str]]:
-        """Hands what is in the inbox to the dispatcher; each future is done when its entry is settled and removed."""
-        for entry in await self.call(self.store.inbox, self.run_id, INBOX):
-            if not self.dispatcher.holds(entry.announcement_id):
-                await self._load_or_adopt(entry.announcement_id)
-            self._take(entry)
-        return list(self._taking.values())
-
-    def _take(self, entry: InboxEntry) -> None:
-        if entry.id in self._taking:
-            return
-        settled: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._taking[entry.id] = (settled, entry.announcement_id)
-        settled.add_done_callback(partial(self._taken, entry.id))
-        alter = alter_for(entry, self._policy)
-        self.switches.at(Point.INBOX_TAKEN)
-        if not self.dispatcher.tell(entry.announcement_id, alter, inbox_id=entry.id, after=settled.set_result):
-            settled.set_result(False)
-
-    def _taken(self, entry_id: int, _: object) -> None:
-        self._taking.pop(entry_id, None)
-
-    async def _load_or_adopt(self, announcement_id: str) -> None:
-        for case in await self.call(self.store.load, [announcement_id]):
-            if case.announcement.owner == self.run_id and case.announcement.closed_at is None:
-                self.dispatcher.hold(case)
-                return
-        await self._adopt(await self.call(self.store.adopt, self.run_id, [announcement_id]))
-
-    async def _wake_stored(self) -> None:
-        """Cases that are not in memory but have something to do by now."""
-        if not self.dispatcher.has_unheld:
-            return
-        ids = await self.call(self.store.woken, self.run_id, self.clock.now(), 2 * CLAIM)
-        woken = [i for i in ids if not self.dispatcher.holds(i)]
-        if self.dispatcher.room < len(woken):
-            self.dispatcher.evict(len(woken))
-        await self._hold(woken[: self.dispatcher.room])
-
-    async def _hold(self, ids: list[str]) -> None:
-        if not ids:
-            return
-        for case in await self.call(self.store.load, ids):
-            if case.announcement.owner == self.run_id and not self.dispatcher.holds(case.announcement.id):
-                self.dispatcher.hold(case)
-                self.dispatcher.tell(case.announcement.id, lambda c, now: c)
-
-    async def _sweep(self) -> None:
-        """Every minute: what this run owns must be what it holds or knows to wait in the store."""
-        while self.switches.sweep:
-            await self.clock.sleep(SWEEP.total_seconds())
-            owned = await self.call(self.store.owned, self.run_id)
-            for lost in self.dispatcher.held_ids - owned:
-                case = self.dispatcher.case(lost)
-                if case is not None and case.announcement.closed_at is None:
-                    self.dispatcher.drop(lost)
-            if unheld := owned - self.dispatcher.held_ids:
-                self.dispatcher.has_unheld = True
-                if self.dispatcher.room:
-                    await self._hold(sorted(unheld)[: self.dispatcher.room])
 
     # what parts ask for
 
@@ -347,10 +233,10 @@ class Engine:
         finally:
             pacer.sifted()
         refs = await self.call(self.store.due, station.agency, station.name, self.clock.now(), REFILL)
-        await self._hold([r.announcement_id for r in refs if not self.dispatcher.holds(r.announcement_id)])
+        await self.owner.hold([r.announcement_id for r in refs if not self.dispatcher.holds(r.announcement_id)])
         for ref in refs:
             if self.dispatcher.holds(ref.announcement_id):
-                self.dispatcher.tell(ref.announcement_id, lambda c, now: c)
+                self.dispatcher.tell(ref.announcement_id, unchanged)
         pacer.refilled(refs)
 
     async def _give_up_old_copies(self, agency: str, channel: str) -> None:
@@ -361,7 +247,7 @@ class Engine:
             some = old[start : start + CLAIM]
             if self.dispatcher.room < CLAIM:
                 self.dispatcher.evict(CLAIM)
-            await self._hold([i for i in some if not self.dispatcher.holds(i)])
+            await self.owner.hold([i for i in some if not self.dispatcher.holds(i)])
             for announcement_id in some:
                 self.dispatcher.tell(announcement_id, lambda c, now: give_up_late_copy(c, channel, NEWEST_LATE_COPIES))
             await self.clock.sleep(0)
@@ -387,7 +273,7 @@ class Engine:
         name = self.stations[key].name
         for announcement_id in announcements:
             entry = InboxEntry(announcement_id=announcement_id, channel=name, attempt=None, kind=REOPEN)
-            self.aside(self.put_in(entry))
+            self.aside(self.owner.put_in(entry))
 
     def _recompose(self, announcement: Announcement, delivery: Delivery) -> Delivery:
         """A late copy says when it was written; the store gets the text as it is sent. What a platform has of it by now
@@ -408,12 +294,8 @@ class Engine:
         since = delivery.first_sent_at or announcement.base_at
         return self.store.live_neighbour(announcement.agency, delivery.channel, since, announcement.id)
 
-    def _policy(self, case: Case, delivery: Delivery) -> Policy | None:
-        station = self.stations.get(key_of(case.announcement.agency, delivery.channel))
-        return policy_for(case.announcement, delivery, station.channel) if station else None
-
     def _hand_over(self, entry: InboxEntry) -> None:
-        self.aside(self.put_in(entry))
+        self.aside(self.owner.put_in(entry))
 
     def _lease_lost(self) -> None:
         log.error("lease_lost", run=self.run_id)

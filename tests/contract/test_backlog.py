@@ -18,7 +18,7 @@ OPEN = 24
 @pytest.fixture
 def one_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
     """Claims one announcement at a time, so that the newest is claimed last."""
-    monkeypatch.setattr("broker.engine.engine.CLAIM", 1)
+    monkeypatch.setattr("broker.engine.owner.CLAIM", 1)
 
 
 def core_of(broker: loa.Broker) -> Core:
