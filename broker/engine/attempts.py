@@ -56,9 +56,8 @@ class Attempts:
 
     def begin(self, held: Held, delivery: Delivery) -> None:
         """Sends what is durably `sending`; its permit is in hand."""
-        before = len(held.busy)
         held.busy.add(delivery.channel)
-        self._spawn(self._attempt(held, delivery, before))
+        self._spawn(self._attempt(held, delivery))
 
     def ask(self, held: Held, delivery: Delivery, verb: Verb) -> None:
         held.busy.add(delivery.channel)
@@ -69,9 +68,7 @@ class Attempts:
         self.in_flight.add(task)
         task.add_done_callback(self.in_flight.discard)
 
-    async def _attempt(self, held: Held, delivery: Delivery, before: int) -> None:
-        for _ in range(before):  # what the first one sends leaves before the next one is made
-            await asyncio.sleep(0)
+    async def _attempt(self, held: Held, delivery: Delivery) -> None:
         announcement, name = held.case.announcement, delivery.channel
         station = self._stations.serving(announcement, name)
         until = sent_until(delivery, policy_for(announcement, delivery, station.channel))
