@@ -44,6 +44,7 @@ class Report:
     lives: int
     killed_at: Counter[str] = field(default_factory=Counter)
     back_in_s: list[float] = field(default_factory=list)
+    worked_s: list[float] = field(default_factory=list)
 
     @property
     def faults(self) -> list[str]:
@@ -88,7 +89,7 @@ async def killed(
         await rig.start(sabotage=sabotage)
         verdict = await rig.verdict(within)
         await rig.end(SIGTERM)
-        return Report(seed, verdict, rig.lives, killed_at, rig.back_in_s)
+        return Report(seed, verdict, rig.lives, killed_at, rig.back_in_s, rig.worked_s)
 
 
 async def _one_life(rig: Rig, death: Death, each: int, sabotage: str) -> str:

@@ -9,7 +9,7 @@ import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tests.acceptance.ambiguous import ambiguous
@@ -39,12 +39,16 @@ async def r2(folder: Path, count: int, seed: int) -> Figures:
 
 async def _deaths(folder: Path, deaths: list[Death], seed: int) -> Figures:
     report = await killed(folder, deaths, seed)
-    back = sorted(report.back_in_s)
     return _sum([report.verdict]) | {
         "kills": report.killed_at.total(),
         "most_points_reached": len(report.killed_at.keys() - {"a random moment"}),
-        "back_in_service_s": {"median": round(statistics.median(back), 2), "longest": round(back[-1], 2)},
+        "back_in_service_s": _times(report.back_in_s),
+        "processor_until_then_s": _times(report.worked_s),
     }
+
+
+def _times(seconds: Sequence[float]) -> dict[str, float]:
+    return {"median": round(statistics.median(seconds), 2), "longest": round(max(seconds), 2)}
 
 
 async def r1_calls(folder: Path, count: int, seed: int) -> Figures:

@@ -93,6 +93,12 @@ def send(life: Life | None, number: signal.Signals) -> None:
             return
 
 
+def processor_s(pid: int) -> float:
+    """Processor time that a process has used so far. OSError if it is gone."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 Platforms = dict[str, dict[str, Any]]
 
 

@@ -19,6 +19,7 @@ import socket
 import sys
 import time
 from collections.abc import Collection, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +29,7 @@ import aiohttp
 
 from adapters.emulators.control import ControlClient
 from broker.model import RESTING
-from tests.acceptance.processes import PATIENCE_S, ForkedLife, Life, Platforms, send, started
+from tests.acceptance.processes import PATIENCE_S, ForkedLife, Life, Platforms, processor_s, send, started
 from tests.acceptance.verdict import Verdict, judge
 
 KEY = "loa_acceptance-0123456789"
@@ -134,6 +135,8 @@ class Rig:
         self.lives = 0
         self.back_in_s: list[float] = []
         """From a start to the first answer that says `ready`."""
+        self.worked_s: list[float] = []
+        """Processor time that it had used by then, which hardly grows when others keep the machine busy."""
         self._clients: set[asyncio.Task[None]] = set()
         settings = {name: self._channel(name, found, times, channels) for name in named}
         self.config.write_text(as_toml(self._settings(settings, routes or {}, media or {})), encoding="utf-8")
@@ -221,6 +224,8 @@ class Rig:
             return self.life
         if await self.ready():
             self.back_in_s.append(time.monotonic() - begun)
+            with suppress(OSError):  # it may have died meanwhile
+                self.worked_s.append(processor_s(self.life.pid))
         elif not (crash_at or wrapped):
             raise RuntimeError(f"the broker does not start:\n{self.words()[-2000:]}")
         return self.life
