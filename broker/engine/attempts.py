@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from typing import Protocol
 
 import structlog
@@ -20,7 +21,7 @@ from broker.engine.inbox import late_outcome
 from broker.engine.monitor import Monitor
 from broker.engine.switches import At, Point
 from broker.errors import StoreError
-from broker.model import Announcement, Delivery, Verb
+from broker.model import Announcement, Case, Delivery, Verb
 from broker.outcome import Fault, Finding, Live, Pending, Throttled, Unavailable, Unfinished, bounded
 from broker.rules.deadlines import sent_until
 from broker.rules.standing import is_taken_back
@@ -120,22 +121,30 @@ class Attempts:
             self._orphan(late_outcome(sent, outcome))
 
     def _keeper(self, sent: Delivery) -> Callable[[str], asyncio.Future[None]]:
-        """`job.keep`: the handle is durable when the future is done; on a lost lease it raises `GateClosed`."""
+        """`job.keep`: the handle is durable when the future is done. It raises `GateClosed` on a lost lease, and when
+        the delivery does not wait for this attempt any more: nothing further is to leave."""
 
         def keep(handle: str) -> asyncio.Future[None]:
             durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            is_waited_for = False
+
+            def take_in(case: Case, now: datetime) -> Case:
+                nonlocal is_waited_for
+                after = kept(case, sent, handle)
+                is_waited_for = after is not case
+                return after
 
             def written(well: bool) -> None:
                 if durable.done():
                     return
-                if well:
+                if well and is_waited_for:
                     self._at(Point.KEEP_DURABLE)
                     durable.set_result(None)
                 else:
                     durable.set_exception(GateClosed("this attempt is not the announcement's any more"))
 
             self._at(Point.KEEP_ASKED)
-            if not self._tell(sent.announcement_id, lambda case, now: kept(case, sent, handle), after=written):
+            if not self._tell(sent.announcement_id, take_in, after=written):
                 written(False)
             return durable
 

@@ -1,16 +1,20 @@
 """What the simulation has found, each as the smallest world that shows it (one more is in test_killed.py)."""
 
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 import pytest
 
+from broker.contract import Job
 from broker.errors import StoreError, StoreFull
-from broker.model import State
+from broker.model import Case, State
+from broker.outcome import Absent
+from broker.outcome import Outcome as Answer
 from broker.store import Run
 from broker.values import replace
-from tests.simulation.machine import Disk, Sabotage
+from tests.simulation.machine import Disk, Life, Sabotage
 from tests.simulation.oracles import judge
-from tests.simulation.platforms import Spell, Trouble
+from tests.simulation.platforms import ScriptedAdapter, Spell, Trouble
 from tests.simulation.scenes import channel, news, scene
 from tests.simulation.simulation import Outcome, simulate
 from tests.simulation.virtual import START
@@ -250,3 +254,29 @@ def test_who_answers_again_has_its_operators_others_asked_at_once():
     made = [copy.made_at for spec in specs for copy in outcome.platforms[spec.name].copies]
     assert len(made) == len(specs)
     assert max(made) - min(made) < timedelta(seconds=1)
+
+
+class AnsweredMeanwhile(ScriptedAdapter):
+    """An earlier attempt's answer comes in while this one is between its steps."""
+
+    lives: ClassVar[list[Life]] = []
+
+    async def publish(self, job: Job) -> Answer | Absent:
+        async def keep(handle: str) -> None:
+            dispatcher = self.lives[-1].engine.dispatcher
+            dispatcher.tell(job.announcement_id, lambda case, now: _live(case))
+            await job.store_handle(handle)
+
+        return await super().publish(replace(job, store_handle=keep))
+
+
+def _live(case: Case) -> Case:
+    meta = case.deliveries["meta"]
+    return case.having([replace(meta, state=State.LIVE, platform_id="earlier", next_at=None)])
+
+
+def test_an_attempt_whose_delivery_went_live_meanwhile_ends_between_its_steps():
+    """Found by reading: its handle was not kept, it was told so by nobody, and made a second copy."""
+    world = scene([channel("meta", Kind.HANDLE)])
+    outcome = simulate(world, Sabotage(adapter=AnsweredMeanwhile, started=AnsweredMeanwhile.lives.append))
+    assert outcome.platforms["meta"].copies == []
