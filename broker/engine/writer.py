@@ -243,6 +243,8 @@ class Writer:
             if self._full:
                 batch = self._refuse_accepts(batch, self._full)
             self._commit(batch)
+            batch = []  # durable and answered, whatever comes now
+            self._store.tidy()
         except StoreFull as error:
             return self._without_space(batch, error)
         except Exception as error:

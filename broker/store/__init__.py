@@ -215,6 +215,10 @@ class Store(Protocol):
         """Writes all in one durable transaction, as if one after the other; one result per operation."""
         ...
 
+    def tidy(self) -> None:
+        """Does now what a later `commit` would have to do first: called when nobody waits for one."""
+        ...
+
     def begin_run(self, run_id: str, lease: timedelta) -> Run:
         """Registers a run. SQLite: ends every earlier run at once, because the file's lock proves it is gone."""
         ...

@@ -85,12 +85,21 @@ class SqliteStore:
     # writes
 
     def commit(self, operations: Sequence[Operation]) -> list[Result]:
-        self._checkpoint_if_due(len(operations))
+        self.tidy()
         try:
-            return self._commit(operations)
+            results = self._commit(operations)
         except StoreFull:
             self._log_pages = _LOG_PAGES  # once its pages are in the file, the log's own space can be used again
             raise
+        self._log_pages += 8 + 2 * len(
+            operations
+        )  # what a commit usually writes: SQLite does not tell its log's length
+        return results
+
+    def tidy(self) -> None:
+        if self._log_pages >= (_LOG_PAGES_WHEN_FULL if self._is_short else _LOG_PAGES):
+            self._log_pages = 0
+            self._database.checkpoint()
 
     def _commit(self, operations: Sequence[Operation]) -> list[Result]:
         encoded = [self._committer.encode(operation) for operation in operations]
@@ -102,13 +111,6 @@ class SqliteStore:
         except (_DoesNotFit, *DATA_ERRORS):
             with self._database.writing() as db:
                 return self._committer.one_by_one(db, operations, encoded)
-
-    def _checkpoint_if_due(self, operations: int) -> None:
-        """By what a commit usually writes: SQLite does not tell the length of its log."""
-        if self._log_pages >= (_LOG_PAGES_WHEN_FULL if self._is_short else _LOG_PAGES):
-            self._log_pages = 0
-            self._database.checkpoint()
-        self._log_pages += 8 + 2 * operations
 
     def begin_run(self, run_id: str, lease: timedelta) -> Run:
         now = self.now()

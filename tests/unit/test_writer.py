@@ -285,6 +285,38 @@ async def test_a_broken_store_acknowledges_nothing_and_hands_outcomes_out(disk: 
     assert unrecorded == [large(1), large(2)], "also what happens after the store broke"
 
 
+class Untidy(Disk):
+    """Breaks when it moves its log after what it has just written."""
+
+    is_written = False
+
+    def commit(self, operations: Sequence[Operation]) -> list[Result]:
+        results = super().commit(operations)
+        self.is_written = True
+        return results
+
+    def tidy(self) -> None:
+        if self.is_written:
+            raise StoreError("the disk failed")
+
+
+@both
+async def test_a_store_that_breaks_after_a_batch_calls_nothing_of_it_unrecorded(inline: bool):
+    unrecorded: list[Operation] = []
+    with closing(Untidy()) as disk:
+        disk.open()
+        disk.begin_run("r1", LEASE)
+        disk.commit([accept(mine(case(0)))])
+        disk.is_written = False
+        async with running(disk, inline=inline, on_unrecorded=unrecorded.extend) as writer:
+            assert await writer.write(large(1), Lane.OUTCOMES) == Done()
+            await asyncio.wait_for(writer.failed.wait(), 5)
+            with pytest.raises(StoreError):
+                await writer.write(large(2), Lane.OUTCOMES)
+        assert recorded(disk) == [1]
+    assert unrecorded == [large(2)]
+
+
 # acknowledged is durable
 
 ACKNOWLEDGES = """
