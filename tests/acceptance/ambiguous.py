@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from adapters.emulators.control import ControlClient
 from broker.model import RESTING, State
 from tests.acceptance.processes import PATIENCE_S, Platforms, platforms
 from tests.acceptance.rig import CHANNELS, OPTIONS, SLOWER, Rig
@@ -83,14 +84,10 @@ async def ambiguous(
     async with AsyncExitStack() as stack:
         options = {**OPTIONS, "site": {"folder": str(shelf)}}
         control, found = await stack.enter_async_context(platforms(*{*named.values(), "site"}, options=options))
-        proxies = {name: await stack.enter_async_context(_before(name, found)) for name in named}
-        for name, proxy in proxies.items():
-            host = PUBLISHES[name][0]
-            scheme = urlsplit(found[named[name]]["base_urls"][host]).scheme
-            await control.hook(named[name], "reach_at", host=host, url=f"{scheme}://127.0.0.1:{proxy.port}")
+        proxies = {name: await stack.enter_async_context(_before(name, control, found)) for name in named}
+        found = await control.platforms()
         media = {"folder": str(shelf), "url": found["site"]["settings"]["url"]}
         routes = {name: {"post_to": [name], "goal": {"operators": 0, "domestic": 0}} for name in named}
-        found = await control.platforms()
         rig = await stack.enter_async_context(
             Rig(folder, control, found, seed=seed, named=named, times=TIMES, routes=routes, media=media)
         )
@@ -98,16 +95,20 @@ async def ambiguous(
         chosen = [rng.choice(sorted(ways)) for _ in range(count)]
         await asyncio.gather(*(_on_one(rig, name, proxies[name], chosen) for name in named))
         verdict = await rig.verdict(PATIENCE_S)
-        return Ambiguous(
-            seed, verdict, Counter({name: proxies[name].struck.total() for name in named}), Counter(chosen)
-        )
+        cases = Counter({name: proxy.struck.total() for name, proxy in proxies.items()})
+        return Ambiguous(seed, verdict, cases, Counter(chosen))
 
 
-def _before(name: str, found: Platforms) -> Proxy:
-    address = urlsplit(found[ALL[name]]["base_urls"][PUBLISHES[name][0]])
+@asynccontextmanager
+async def _before(name: str, control: ControlClient, found: Platforms) -> AsyncIterator[Proxy]:
+    """Stands before the host that publishes, where the broker and the platform's own links look for it from now on."""
+    host = PUBLISHES[name][0]
+    address = urlsplit(found[ALL[name]]["base_urls"][host])
     assert address.hostname is not None
     assert address.port is not None
-    return Proxy(address.hostname, address.port)
+    async with Proxy(address.hostname, address.port) as proxy:
+        await control.hook(ALL[name], "reach_at", host=host, url=f"{address.scheme}://127.0.0.1:{proxy.port}")
+        yield proxy
 
 
 async def _on_one(rig: Rig, channel: str, proxy: Proxy, ways: Collection[str]) -> None:
