@@ -108,13 +108,15 @@ class Broker:
 
         `by`: name of the key it came with, for the record.
         Raises `InvalidInput` with field paths, `Conflict` for a used key or external id with another body,
-        `Overloaded` or `StoreFull` when nothing more can be taken in.
+        `Overloaded` or `StoreFull` when nothing more can be taken in; `StoreError` when nobody knows
+        whether it was.
         """
         draft = checked(body, self._clock.now(), self._agency(agency).zone)
         replaced = await self._replaced(agency, draft)
         receipt = await self._accepted(agency, draft, replaced, idempotency_key, by)
         if replaced is not None:
             await self.engine.owner.taken_in(replaced)
+            self.engine.need_lease()  # else the next run may not have heard of it
         return receipt
 
     async def _accepted(

@@ -178,11 +178,12 @@ class Engine:
 
     async def _as_owner(self, change: Callable[[], Awaitable[None]]) -> None:
         """A run that was frozen past its lease must neither undo nor confirm what the next one has not heard of."""
-        self._need_lease()
+        self.need_lease()
         await change()
-        self._need_lease()
+        self.need_lease()
 
-    def _need_lease(self) -> None:
+    def need_lease(self) -> None:
+        """Raises `StoreError` once this run may be over."""
         if not self.lease.covers(timedelta(0)):
             raise StoreError("This broker's run is over, another one is taking its place: ask again in a second.")
 

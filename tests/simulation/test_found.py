@@ -280,3 +280,10 @@ def test_an_attempt_whose_delivery_went_live_meanwhile_ends_between_its_steps():
     world = scene([channel("meta", Kind.HANDLE)])
     outcome = simulate(world, Sabotage(adapter=AnsweredMeanwhile, started=AnsweredMeanwhile.lives.append))
     assert outcome.platforms["meta"].copies == []
+
+
+def test_a_run_that_is_over_does_not_say_that_something_is_replaced():
+    """A campaign found it: the next run looked into its inbox some seconds later, and sent the old one meanwhile."""
+    slow = channel("meta", Kind.HANDLE, nature={"container_s": 30.0})
+    frozen = Strike(Blow.FREEZE, 28.0, 25.0, 1)
+    play(scene([slow], news(0, 27.5), news(1, 35.0, replaces=0), strikes=[frozen]))
