@@ -134,7 +134,7 @@ class Rig:
         self.life: Life | None = None
         self.lives = 0
         self.back_in_s: list[float] = []
-        """From a start to the first answer that says `ready`."""
+        """From a start to the first answer that says `ready`; not of the first, which begins with all imports."""
         self.worked_s: list[float] = []
         """Processor time that it had used by then, which hardly grows when others keep the machine busy."""
         self._clients: set[asyncio.Task[None]] = set()
@@ -223,12 +223,16 @@ class Rig:
         if not wait:
             return self.life
         if await self.ready():
-            self.back_in_s.append(time.monotonic() - begun)
-            with suppress(OSError):  # it may have died meanwhile
-                self.worked_s.append(processor_s(self.life.pid))
+            self._is_back(self.life, time.monotonic() - begun)
         elif not (crash_at or wrapped):
             raise RuntimeError(f"the broker does not start:\n{self.words()[-2000:]}")
         return self.life
+
+    def _is_back(self, life: Life, seconds: float) -> None:
+        if self.lives > 1:
+            self.back_in_s.append(seconds)
+            with suppress(OSError):  # it may have died meanwhile
+                self.worked_s.append(processor_s(life.pid))
 
     async def ready(self, within: float = PATIENCE_S) -> bool:
         """Waits until it takes announcements; False if it ended before."""
