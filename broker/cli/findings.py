@@ -171,8 +171,21 @@ def _counting(operators: set[str], domestic: set[str]) -> str:
 def _warnings(agency: Agency) -> Iterator[str]:
     if not agency.keys:
         yield "Nobody can announce over HTTP: [agency] keys is empty; `loa key new` makes a key."
+    yield from _about_tokens(agency)
     yield from _about_media(agency)
     yield from _about_alerts(agency)
+
+
+def _about_tokens(agency: Agency) -> Iterator[str]:
+    holders: dict[str, str] = {}
+    for name, one in agency.channels.items():
+        token = getattr(one.settings, "refresh_token", None)
+        if token is None or one.settings.token_of:
+            continue
+        holder = holders.setdefault(token.get_secret_value(), name)
+        if holder != name:
+            shut_out = f"{holder} and {name} have one refresh token, and whichever uses it first shuts the other out"
+            yield f'{shut_out}: set token_of = "{holder}" for {name}.'
 
 
 def _about_media(agency: Agency) -> Iterator[str]:

@@ -208,6 +208,16 @@ def test_check_warns_of_alerts_that_share_the_fate_they_report(
     assert told in " ".join(said.out.split())
 
 
+@pytest.mark.parametrize(("token_of", "warns"), [("", True), (', token_of = "zalo"', False)])
+def test_check_warns_of_two_channels_with_one_refresh_token(loa: Loa, tmp_path: Path, token_of: str, warns: bool):
+    """It works once: the second to renew would wait for somebody to connect the account again."""
+    one = ZALO.replace(" }", ', refresh_token = "once-only" }')
+    other = one.replace("zalo = {", 'other = { adapter = "zalo"').replace('"zalo"', '"zalo",', 1)
+    said = loa("check", "--config", written(tmp_path, "[]", one, other.replace(" }", f"{token_of} }}")))
+    assert ('set token_of = "zalo" for other.' in " ".join(said.out.split())) is warns
+    assert "once-only" not in said.out + said.err
+
+
 def test_check_says_what_every_failure_does(loa: Loa, tmp_path: Path):
     found = loa("check", "--json", "--config", written(tmp_path, "[]", ZALO, FACEBOOK)).json
     failures = {
