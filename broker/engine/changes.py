@@ -14,7 +14,7 @@ from broker.engine.monitor import Monitor
 from broker.engine.switches import Switches
 from broker.model import Announcement, Case, Delivery, State, Verb
 from broker.outcome import Cause, Fault, Finding, Uncertain
-from broker.rules.deadlines import as_found, of_unknown_age
+from broker.rules.deadlines import as_found
 from broker.rules.delivery import Policy, begin, unsent, verb_for
 from broker.rules.settle import asked_anew, concerns, settle
 from broker.rules.timing import policy_for
@@ -79,9 +79,8 @@ class Changes:
         if delivery.state is State.SENDING:
             crashed = Uncertain(Fault.CRASH, "the broker was stopped")
             checked = settle(delivery, Verb.PUBLISH, crashed, policy, now)
-            return checked if self._switches.crash_is_checking else unsent(delivery, policy, now)
-        found = as_found(delivery, self._began_at)
-        return of_unknown_age(found, policy, now) if self._clock_set_back else found
+            delivery = checked if self._switches.crash_is_checking else unsent(delivery, policy, now)
+        return as_found(delivery, policy, self._began_at, now, clock_set_back=self._clock_set_back)
 
     def is_cut_off(self, delivery: Delivery) -> bool:
         """It failed for what seems to be our own network: it waits for anybody outside to answer, which probes find."""

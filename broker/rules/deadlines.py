@@ -87,14 +87,11 @@ def _key_age_is_unknown(d: Delivery, policy: Policy, now: datetime) -> bool:
     return ahead and step_class(d, policy.profile) is StepClass.KEYED
 
 
-def of_unknown_age(d: Delivery, policy: Policy, now: datetime) -> Delivery:
-    """As a run finds it whose clock was set back: what is to be sent again by a key is not, for the same reason."""
-    by_key = d.state is S.CHECKING and step_class(d, policy.profile) is StepClass.KEYED
-    return _given_up(d, policy, now) if by_key else d
-
-
-def as_found(d: Delivery, began_at: datetime) -> Delivery:
-    """As a run finds what an earlier one left in doubt: `settle_for` counts anew from when this run began, for the wall
-    clock that both went by may have been set between them."""
+def as_found(d: Delivery, policy: Policy, began_at: datetime, now: datetime, *, clock_set_back: bool) -> Delivery:
+    """As a run that began at `began_at` finds what an earlier one left in doubt. The wall clock that both went by may
+    have been set between them: `settle_for` counts anew from then on, and a key is of unknown age if the clock was set
+    back."""
+    if clock_set_back and d.state is S.CHECKING and step_class(d, policy.profile) is StepClass.KEYED:
+        return _given_up(d, policy, now)
     is_open = d.state in (S.DUE, S.CHECKING, S.PENDING)
     return replace(d, uncertain_at=max(d.uncertain_at, began_at)) if is_open and d.uncertain_at else d

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from broker.contract import Step
 from broker.engine.inbox import resolved
-from broker.model import RESTING, OnUnconfirmed, Reason, State, StepClass, Verb
+from broker.model import RESTING, Delivery, OnUnconfirmed, Reason, State, StepClass, Verb
 from broker.outcome import (
     Absent,
     Cause,
@@ -785,15 +785,20 @@ def test_a_key_whose_age_a_clock_that_was_set_back_hides_is_not_used_again(stamp
     assert by_time(keyed, policy(LIST), NOW) is keyed
 
 
+def taken_over(d: Delivery, step: StepClass, *, clock_set_back: bool = False) -> Delivery:
+    """As a run that began a minute ago finds it."""
+    return as_found(d, policy(step), NOW - s(60), NOW, clock_set_back=clock_set_back)
+
+
 @pytest.mark.parametrize("state", [S.DUE, S.CHECKING, S.PENDING])
-def test_what_an_earlier_run_left_in_doubt_is_no_older_than_the_run_that_finds_it(state: State):
-    """Its answer came in an hour ago, if the wall clock was not set forward since: nobody knows."""
+@pytest.mark.parametrize("clock_set_back", [True, False])
+def test_what_an_earlier_run_left_in_doubt_is_no_older_than_the_run_that_finds_it(state: State, clock_set_back: bool):
+    """Its answer came in an hour ago, if the wall clock was not set since: nobody knows."""
     left = delivery(state, first_sent_at=at(-3600), sent_at=at(-3600), uncertain_at=at(-3600))
-    found = as_found(left, NOW)
-    assert found.uncertain_at == NOW
-    assert found.first_sent_at == left.first_sent_at, "a key is as old as its first use"
-    assert settle(replace(found, state=S.CHECKING), Verb.FIND, NotSeen(LONG_AGO), policy(LIST), NOW).state is S.CHECKING
-    assert as_found(delivery(state, uncertain_at=NOW + s(5)), NOW).uncertain_at == NOW + s(5), "this run's own"
+    taken = taken_over(left, LIST, clock_set_back=clock_set_back)
+    assert taken == replace(left, uncertain_at=NOW - s(60)), "nothing else; a key is as old as its first use"
+    own = delivery(state, uncertain_at=NOW - s(5))
+    assert taken_over(own, LIST, clock_set_back=clock_set_back) == own
 
 
 def test_what_was_never_in_doubt_or_has_ended_is_taken_as_it_is():
@@ -802,4 +807,11 @@ def test_what_was_never_in_doubt_or_has_ended_is_taken_as_it_is():
         delivery(S.LIVE, uncertain_at=at(-60)),
         delivery(S.SKIPPED, uncertain_at=at(-60)),
     ):
-        assert as_found(untouched, NOW) is untouched
+        assert taken_over(untouched, KEYED, clock_set_back=True) is untouched
+
+
+def test_nothing_is_sent_again_by_a_key_after_the_clock_was_set_back():
+    checking = delivery(S.CHECKING, first_sent_at=at(-60), sent_at=at(-60), uncertain_at=at(-60))
+    assert taken_over(checking, KEYED, clock_set_back=True).state is S.UNCONFIRMED
+    assert taken_over(checking, KEYED).state is S.CHECKING
+    assert taken_over(checking, LIST, clock_set_back=True).state is S.CHECKING
