@@ -79,6 +79,8 @@ class Dispatcher:
             stations, monitor, recompose, switches, began_at=clock.now(), clock_set_back=clock_set_back
         )
         self._held = Memory(held_at_most)
+        self._accepting: set[str] = set()
+        """Stored at this moment: `_accepted` takes them into memory, whoever reads them from the store meanwhile."""
         attempts = Attempts(
             stations, courier, monitor, self._changes, self._at, tell=self.tell, neighbour=neighbour, orphan=orphan
         )
@@ -106,6 +108,7 @@ class Dispatcher:
         notes = events(Case(case.announcement, {}), begun, now)
         begun = _numbered(begun, notes)
         self._at(Point.ACCEPT_PLANNED)
+        self._accepting.add(case.announcement.id)
         writing = self._writer.submit(Accept(begun, notes, idempotency, tells), Lane.ACCEPTS)
         writing.add_done_callback(lambda future: self._accepted(begun, notes, permits, future))
         result = await asyncio.shield(writing)
@@ -116,6 +119,7 @@ class Dispatcher:
         self, begun: Case, notes: tuple[Event, ...], permits: dict[str, Permit], future: asyncio.Future[Result]
     ) -> None:
         """Starts what is stored, also when nobody waits for the answer any more."""
+        self._accepting.discard(begun.announcement.id)
         if future.cancelled() or future.exception() is not None or not isinstance(future.result(), Done):
             for permit in permits.values():
                 permit.give_back()
@@ -146,7 +150,7 @@ class Dispatcher:
 
     def hold(self, case: Case) -> None:
         """Takes a case of this run from the store into memory; what is in flight there was begun by an ended run."""
-        if case.announcement.id not in self._held:
+        if not self.holds(case.announcement.id):
             self._held.keep(Held(case, inputs=[self._changes.after_crash]))
 
     def tell(self, announcement_id: str, alter: Alter, *, inbox_id: int = 0, after: After | None = None) -> bool:
@@ -191,7 +195,7 @@ class Dispatcher:
                     gate.close()
 
     def holds(self, announcement_id: str) -> bool:
-        return announcement_id in self._held
+        return announcement_id in self._held or announcement_id in self._accepting
 
     def case(self, announcement_id: str) -> Case | None:
         held = self._held.get(announcement_id)
@@ -199,7 +203,7 @@ class Dispatcher:
 
     @property
     def held_ids(self) -> set[str]:
-        return set(self._held)
+        return self._held.keys() | self._accepting
 
     @property
     def room(self) -> int:

@@ -137,7 +137,7 @@ class SqliteStore:
         at, hold_for = to_micros(now), _HOLD_FOR // timedelta(microseconds=1)
         with self._database.writing() as db:
             found: list[Row] = []
-            for owner, lease_until in [(None, 0), *db.execute(self._queries["gone_owners"])]:
+            for owner, lease_until in [(None, 0), *self._fetch(db, "gone_owners", run=run_id)]:
                 until = max(at, lease_until) + hold_for  # its clock may have been ahead of ours
                 found += self._fetch(db, "claimable", owner=owner, until=until, limit=limit)
             if not (ids := [each for _, each in sorted(found)[:limit]]):

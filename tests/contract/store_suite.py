@@ -422,6 +422,14 @@ class StoreSuite:
         assert store.claim("r1", NOON, 10) == []
         assert store.adopt("r1", [identity(1), identity(2)]) == []
 
+    def test_a_run_that_is_over_claims_nothing_not_even_what_it_accepted_itself(self, store: Store):
+        """It has it in memory: a second copy from the store would be decided about beside it."""
+        store.begin_run("r1", LEASE)
+        store.begin_run("r2", LEASE)
+        store.commit([accept(case(1, owner="r1", epoch=1)), accept(case(2))])
+        assert store.claim("r1", NOON, 10) == []
+        assert ids(store.claim("r2", NOON, 10)) == [identity(1), identity(2)]
+
     def test_what_a_forgotten_run_accepted_is_claimed(self, store: Store):
         for n in (1, 2, 3):
             store.begin_run(f"r{n}", LEASE)

@@ -1,16 +1,19 @@
 """What the simulation has found, each as the smallest world that shows it (one more is in test_killed.py)."""
 
+import asyncio
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import ClassVar
 
 import pytest
 
 from broker.contract import Job
+from broker.engine.changes import unchanged
 from broker.errors import StoreError, StoreFull
 from broker.model import Case, State
 from broker.outcome import Absent
 from broker.outcome import Outcome as Answer
-from broker.store import Run
+from broker.store import Accept, Operation, Result, Run
 from broker.values import replace
 from tests.simulation.machine import Disk, Life, Sabotage
 from tests.simulation.oracles import judge
@@ -287,3 +290,42 @@ def test_a_run_that_is_over_does_not_say_that_something_is_replaced():
     slow = channel("meta", Kind.HANDLE, nature={"container_s": 30.0})
     frozen = Strike(Blow.FREEZE, 28.0, 25.0, 1)
     play(scene([slow], news(0, 27.5), news(1, 35.0, replaces=0), strikes=[frozen]))
+
+
+class SweptAtOnce(Disk):
+    """The sweep has looked right between the commit of an accept and its answer."""
+
+    lives: ClassVar[list[Life]] = []
+
+    def commit(self, operations: Sequence[Operation]) -> list[Result]:
+        results = super().commit(operations)
+        for case in self.load([each.case.announcement.id for each in operations if isinstance(each, Accept)]):
+            asyncio.get_running_loop().call_soon(self._held, case)
+        return results
+
+    def _held(self, case: Case) -> None:
+        dispatcher = self.lives[-1].engine.dispatcher
+        dispatcher.hold(case)
+        dispatcher.tell(case.announcement.id, unchanged)
+
+
+def test_what_is_being_accepted_is_not_read_back_from_the_store_beside_it():
+    """A campaign found it, at the thaw of a frozen run: its sweep took in what was stored and not yet in memory; two
+    copies of the case were decided about, and the older one's count of events made all later writes fail."""
+    world = scene([channel("meta", Kind.KEYED), channel("telegram", Kind.LIST)])
+    outcome = simulate(world, Sabotage(disk=SweptAtOnce, started=SweptAtOnce.lives.append))
+    assert [str(finding) for finding in judge(outcome)] == []
+    [events] = outcome.events.values()
+    assert "checking" not in {event.kind for event in events}, "nothing of it is taken for an ended run's"
+
+
+@pytest.mark.parametrize("left", [State.SENDING, State.CHECKING])
+def test_what_a_run_whose_clock_was_set_back_finds_in_flight_is_not_sent_again_by_its_key(left: State):
+    """A campaign found it: what was in flight was asked about again, an hour later, when the key was forgotten."""
+    lives: list[Life] = []
+    outcome = simulate(scene([channel("meta", Kind.KEYED)]), Sabotage(started=lives.append))
+    [case], [life] = outcome.cases.values(), lives
+    changes, in_doubt = life.engine.dispatcher._changes, replace(case.deliveries["meta"], state=left)
+    changes._clock_set_back = True
+    found = changes.after_crash(case.having([in_doubt]), life.clock.now())
+    assert found.deliveries["meta"].state is State.UNCONFIRMED
