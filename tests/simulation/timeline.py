@@ -141,11 +141,18 @@ class Timeline:
         base = self.seconds(case, case.announcement.base_at)
         until = base + case.announcement.plan.start_by.total_seconds() + 60
         crashed = len(self._o.lives) > 1 or bool(self._o.world.strikes)
-        if crashed and spec.kind not in (Kind.KEYED, Kind.HANDLE, Kind.SITE):
-            return False  # what a crash leaves uncertain there is not known before `settle_for` is over, if ever
+        if crashed and not self._is_sure_after_a_crash(spec):
+            return False
         if self._path_suspected(spec, base - AFTERMATH_S, until):
             return False
         return not any(s.since < until and base < s.until + self._aftermath(s) for _, s in self._spells(spec))
+
+    def _is_sure_after_a_crash(self, spec: ChannelSpec) -> bool:
+        """What a crash leaves uncertain on others is not known before `settle_for` is over, if ever; and a key that is
+        forgotten soon after that is not used again."""
+        if spec.kind is Kind.KEYED:
+            return spec.profile.key_lifetime > spec.profile.settle_for + timedelta(minutes=2)
+        return spec.kind in (Kind.HANDLE, Kind.SITE)
 
     def _aftermath(self, spell: Spell) -> float:
         return max(AFTERMATH_S, BACK_AFTER_S.get(spell.trouble, 0))
