@@ -40,6 +40,8 @@ def went_live(d: Delivery, verb: Verb, outcome: Live, policy: Policy, now: datet
 
 
 def _shown_as(verb: Verb, outcome: Live) -> Reason:
+    if outcome.extra:
+        return Reason("two_copies", {"count": 1 + len(outcome.extra)})
     if outcome.without:
         return Reason("live_without", {"why": outcome.without})
     return Reason("found" if verb is Verb.FIND else "live", {"url": outcome.url or ""})
@@ -64,8 +66,7 @@ def looked_back(d: Delivery, outcome: Finding, policy: Policy, now: datetime) ->
         case Live(platform_id, url, seen, extra):
             seen_now = replace(d, url=url or d.url, seen=seen or d.seen)
             if extra and extra != d.extra:
-                said = Reason("two_copies", {"count": 1 + len(extra)})
-                seen_now = replace(seen_now, platform_id=platform_id, extra=extra, reason=said)
+                seen_now = replace(seen_now, platform_id=platform_id, extra=extra, reason=_shown_as(Verb.FIND, outcome))
             if policy.withdrawn:
                 return seen_now
             return replace(seen_now, asks=d.asks + 1, next_at=_next_look(seen_now, policy, now))

@@ -430,6 +430,13 @@ def test_after_a_repeat_the_copy_is_looked_back_at_then_copies_are_counted_at_on
     assert (d.reason.key, d.reason.args["count"]) == ("two_copies", 2)
 
 
+def test_two_copies_that_are_found_at_once_are_told_of_where_none_can_be_deleted():
+    """Found by the simulation: the first look showed both, and nobody was told."""
+    d = settle(delivery(S.CHECKING, repeats=1), Verb.FIND, Live("p1", extra=("p2",)), policy(abilities=FINDS_ONLY), NOW)
+    assert (d.state, d.platform_id, d.extra) == (S.LIVE, "p1", ("p2",))
+    assert d.reason == Reason("two_copies", {"count": 2})
+
+
 def test_the_younger_copy_is_deleted_where_the_platform_lets_us():
     d = settle(delivery(S.LIVE, repeats=1), Verb.FIND, Live("p1", extra=("p2",)), policy(), at(62))
     assert d.next_at == at(62)
