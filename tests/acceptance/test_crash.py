@@ -46,7 +46,7 @@ async def test_what_was_sent_and_not_recorded_is_not_sent_again(tmp_path: Path, 
 @pytest.mark.parametrize("sabotage", ["", "acknowledge_first"])
 async def test_accepted_means_durable(rig: Rig, sabotage: str) -> None:
     """Killed as soon as a client has its 202, on a slow disk. Sabotage: it is answered before the commit."""
-    rig.environment["LOA_SLOW_COMMIT"] = "0.3"
+    rig.environment["LOA_SLOW_COMMIT"] = "3"
     await rig.start(sabotage=sabotage)
     first = rig.submit()[0]
     async with asyncio.timeout(PATIENCE_S):
