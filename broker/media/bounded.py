@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import sys
+import tempfile
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -29,20 +30,26 @@ class Ended:
 
 
 async def run(limits: Limits, program: str, *arguments: str, given: bytes = b"") -> Ended:
-    """The program's end, within its limits; nothing of it runs on afterwards, also when we are cancelled."""
+    """The program's end, within its limits; nothing of it runs on afterwards, also when we are cancelled.
+
+    It reads what is given from a file: a pipe would be ours to feed, and breaks when the program ends before that.
+    """
     own = [str(round(limits.within.total_seconds()) + 1), str(limits.memory_bytes), str(limits.file_bytes)]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-I", "-m", "broker.media.limited", *own, program, *arguments),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-        env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
-    )
+    with tempfile.TemporaryFile() as file:
+        file.write(given)
+        file.seek(0)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-I", "-m", "broker.media.limited", *own, program, *arguments),
+            stdin=file,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+            env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
+        )
     try:
         async with asyncio.timeout(limits.within.total_seconds()):
-            out, err = await process.communicate(given)
+            out, err = await process.communicate()
         return Ended(process.returncode, out, err)
     except TimeoutError:
         return Ended(None, b"", b"")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import threading
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from broker.media.bounded import Limits, run
 
@@ -23,6 +25,24 @@ async def python(program: str, limits: Limits = LIMITS, given: bytes = b"") -> t
 
 async def test_what_it_is_given_and_says_comes_through():
     assert await python("import sys; print(sys.stdin.read()[::-1])", given=b"abc") == (0, b"cba\n")
+
+
+def test_one_that_ends_before_it_reads_breaks_nothing_on_a_busy_loop():
+    """Found by lost answers on a busy machine: an upload failed, since the program was gone before it was fed."""
+
+    async def busy() -> None:
+        while True:
+            threading.Event().wait(0.1)
+            await asyncio.sleep(0)
+
+    async def children() -> list[tuple[int | None, bytes]]:
+        others = asyncio.ensure_future(busy())
+        ended = await asyncio.gather(*(python("", given=bytes(200_000)) for _ in range(5)))
+        others.cancel()
+        return ended
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(children()) == [(0, b"")] * 5
 
 
 @pytest.mark.parametrize("program", ["while True: pass", "import threading; threading.Event().wait()"])
