@@ -183,7 +183,7 @@ def _confirmed(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> 
     match outcome:
         case Pending(handle, check_after):
             said = replace(d, reason=_taken(outcome)) if outcome.why else d
-            return replace(said, handle=handle, next_at=now + bounded(check_after), asks=d.asks + 1)
+            return replace(said, handle=handle, next_at=now + bounded(check_after), asks=0)
         case Unfinished(handle, resume_after):
             return moved(d, S.DUE, Reason("unfinished"), handle=handle, next_at=now + resume_after)
         case Absent(removed):

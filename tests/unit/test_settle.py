@@ -430,6 +430,15 @@ def test_after_a_repeat_the_copy_is_looked_back_at_then_copies_are_counted_at_on
     assert (d.reason.key, d.reason.args["count"]) == ("two_copies", 2)
 
 
+def test_a_question_that_fails_after_many_answers_is_asked_again_soon():
+    """Found by the simulation: each answer "not yet" had counted, and the first failure waited for five minutes."""
+    d = delivery(S.PENDING)
+    for n in range(8):
+        d = settle(d, Verb.CONFIRM, Pending("h", s(5)), policy(), at(5 * n))
+    failed = settle(d, Verb.CONFIRM, LOST, policy(first_look=s(5)), at(40))
+    assert failed.next_at == at(45)
+
+
 def test_two_copies_that_are_found_at_once_are_told_of_where_none_can_be_deleted():
     """Found by the simulation: the first look showed both, and nobody was told."""
     d = settle(delivery(S.CHECKING, repeats=1), Verb.FIND, Live("p1", extra=("p2",)), policy(abilities=FINDS_ONLY), NOW)
