@@ -327,10 +327,14 @@ class Judge:
                     or not self._times.came_back(spec, case)
                 ):
                     continue
-                given_up = d.reason is not None and d.reason.key in ("newest_five", "refused")
+                given_up = d.reason is not None and d.reason.key in self._reasons_to_give_up()
                 if not given_up and not (d.state is S.UNCONFIRMED and self._times.may_be_unconfirmed(spec, d)):
                     why = d.reason.key if d.reason else ""
                     yield Finding("owed copy missing", f"{_name(case, d)} is {d.state.value} ({why})")
+
+    def _reasons_to_give_up(self) -> set[str]:
+        """What a crash left in doubt may be proved absent after the time for late copies."""
+        return {"newest_five", "refused", *({"not_seen_skip"} if len(self._o.lives) > 1 else ())}
 
     def too_many_late_copies(self) -> Iterator[Finding]:
         """After an outage the newest five at most, of those that readers have elsewhere."""
