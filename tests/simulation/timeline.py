@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from broker.contract import Path
 from broker.model import Case, Delivery, Reason, Verb
@@ -244,7 +245,14 @@ class Timeline:
         if spec.kind is Kind.MODERATED:  # it was to be public while nobody could ask
             long = spec.profile.pending_for.total_seconds() / 2
             return any(s.trouble in NOBODY_ANSWERS and s.until - s.since > long for s in spec.spells)
-        return spec.kind is Kind.KEYED and spec.nature.keeps_keys_s < 3600
+        if spec.kind is Kind.KEYED and spec.nature.keeps_keys_s < 3600:
+            return True
+        return spec.kind in (Kind.KEYED, Kind.SITE) and self._was_set_back()
+
+    def _was_set_back(self) -> bool:
+        """Between any two lives: a run that finds an earlier one's lease in the future uses none of its keys again."""
+        aheads = [round(self._ahead_s(life.process.name)) for life in self._o.lives]
+        return any(after < before for before, after in pairwise(aheads))
 
     # looking back
 
