@@ -93,7 +93,9 @@ class HttpEmulator(Emulator):
 
     def shape(self, fault: Fault, call: Call) -> web.Response:
         """How this platform words a fault of `SHAPED`. Needed for those that `kinds` names."""
-        raise NotImplementedError(fault.kind)
+        raise NotImplementedError(
+            f"{type(self).__name__} names {fault.kind} in `kinds`: say in `shape` how it words it."
+        )
 
     def unknown_path(self, call: Call) -> web.Response:
         """The platform's answer to a path it does not have."""
