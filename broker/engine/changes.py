@@ -47,7 +47,7 @@ class Changes:
         wanted = policy is not None and ready and not self.is_cut_off(delivery)
         if policy is None or not wanted or verb_for(delivery, policy) is not Verb.PUBLISH:
             return case
-        return _put(case, begin(self._recompose(case.announcement, delivery), policy, now))
+        return case.having([begin(self._recompose(case.announcement, delivery), policy, now)])
 
     def settled(self, case: Case, sent: Delivery, verb: Verb, outcome: Finding | None, now: datetime) -> Case:
         """An answer is in; None: nothing left."""
@@ -56,19 +56,19 @@ class Changes:
         if policy is None or not concerns(outcome, verb, sent, delivery):
             return case
         if outcome is None:
-            return _put(case, unsent(delivery, policy, now)) if delivery.state is State.SENDING else case
-        return _put(case, settle(delivery, verb, outcome, policy, now))
+            return case.having([unsent(delivery, policy, now)]) if delivery.state is State.SENDING else case
+        return case.having([settle(delivery, verb, outcome, policy, now)])
 
     def asked_anew(self, channels: Iterable[str], case: Case, now: datetime) -> Case:
         """These channels answer again."""
         for name in channels:
             if (policy := self._policy(case, case.deliveries[name])) is not None:
-                case = _put(case, asked_anew(case.deliveries[name], policy, now))
+                case = case.having([asked_anew(case.deliveries[name], policy, now)])
         return case
 
     def after_crash(self, case: Case, now: datetime) -> Case:
         for delivery in case.deliveries.values():
-            case = _put(case, self._as_found(case, delivery, now))
+            case = case.having([self._as_found(case, delivery, now)])
         return case
 
     def _as_found(self, case: Case, delivery: Delivery, now: datetime) -> Delivery:
@@ -103,8 +103,4 @@ def kept(case: Case, sent: Delivery, handle: str) -> Case:
     delivery = case.deliveries[sent.channel]
     if delivery.attempt != sent.attempt or delivery.state is not State.SENDING:
         return case
-    return _put(case, replace(delivery, handle=handle, step=delivery.step + 1))
-
-
-def _put(case: Case, delivery: Delivery) -> Case:
-    return Case(case.announcement, {**case.deliveries, delivery.channel: delivery})
+    return case.having([replace(delivery, handle=handle, step=delivery.step + 1)])
