@@ -23,8 +23,8 @@ EVIDENCE_FOR = timedelta(seconds=60)
 OPENS_AFTER = 2
 REFUSES_EVERYTHING = 3
 """One code on this many announcements in a row means that the channel refuses everything."""
-TRIAL_AFTER = (1, 5, 15, 60)
-"""Times `probe_every` (at most a minute) until a channel opened by posts is tried with a post again."""
+TRIAL_AFTER = (1, 5, 15)
+"""Times `probe_every` (at most a minute) until a post may try a channel again that posts opened; the last repeats."""
 LAST_PROBE = timedelta(seconds=60)
 """The longest wait between two probes of an open channel."""
 

@@ -30,7 +30,6 @@ BACK_AFTER_S = {
     T.EMPTY_LISTS: 17 * 60.0,
 }
 """How long after a spell a channel may still be held for broken, by its probes' and trials' times; else 4 minutes."""
-LAST_TRIAL_S = 62 * 60.0
 JUDGES_CONTENT = frozenset({T.REJECTS, T.SILENT_DROP, T.REMOVES})
 """Troubles after which a copy is rightly missing."""
 
@@ -231,17 +230,16 @@ class Timeline:
         return back + 120 < until and self.was_up(back, until) and not self._path_suspected(spec, back - 240, until)
 
     def _back_after(self, spell: Spell) -> float:
-        """Three trials that failed, and the next is an hour away."""
-        after_s = BACK_AFTER_S.get(spell.trouble, 240.0)
-        return LAST_TRIAL_S if after_s > 240 and spell.until - spell.since > 120 else after_s
+        return BACK_AFTER_S.get(spell.trouble, 240.0)
 
     def may_be_unconfirmed(self, spec: ChannelSpec, d: Delivery) -> bool:
         """Nobody could have told: it cannot be asked, forgot our key, never finished, or left all repeats open."""
         if spec.kind is Kind.NOTHING or any(s.trouble is T.NEVER_FINISHES for s in spec.spells):
             return True
-        if spec.kind in (Kind.LIST, Kind.PREPARED_LIST):
+        if spec.kind in (Kind.LIST, Kind.PREPARED_LIST, Kind.MODERATED):
             sent = (left for left in self._o.platforms[spec.name].left if left.announcement_id == d.announcement_id)
-            return len({left.attempt for left in sent if left.is_visible}) > REPEATS
+            if len({left.attempt for left in sent if left.is_visible}) > REPEATS:
+                return True
         if spec.kind is Kind.MODERATED:  # it was to be public while nobody could ask
             long = spec.profile.pending_for.total_seconds() / 2
             return any(s.trouble in NOBODY_ANSWERS and s.until - s.since > long for s in spec.spells)

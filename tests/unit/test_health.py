@@ -190,7 +190,7 @@ def test_an_account_that_the_probe_shut_out_is_back_when_the_probe_is():
     assert not is_open(probed(NEW, (0, EXPIRED), (900, UP)))
 
 
-def test_after_failed_posts_trials_come_after_1_5_15_and_60_minutes():
+def test_after_failed_posts_trials_come_after_1_5_and_15_minutes_then_every_15():
     health, now, waits = probed(posted((0, ERROR_500), (1, ERROR_500)), (2, UP)), at(1), []
     for _ in range(5):
         assert health.trial_at is not None
@@ -199,7 +199,7 @@ def test_after_failed_posts_trials_come_after_1_5_15_and_60_minutes():
         assert may_try(health, health.trial_at)
         now = health.trial_at
         health = after(health, ((now - T0).total_seconds(), Verb.PUBLISH, ERROR_500))
-    assert waits == [1, 5, 15, 60, 60]
+    assert waits == [1, 5, 15, 15, 15]
 
 
 def test_posts_that_were_in_flight_when_it_opened_are_no_trials():
