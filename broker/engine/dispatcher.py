@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from broker.clock import Clock
 from broker.engine.actions import Actions
-from broker.engine.attempts import Attempts
+from broker.engine.attempts import Attempts, first_away
 from broker.engine.changes import Changes, Recompose, unchanged
 from broker.engine.channels import Stations, key_of
 from broker.engine.courier import Courier
@@ -112,6 +112,8 @@ class Dispatcher:
         writing = self._writer.submit(Accept(begun, notes, idempotency, tells), Lane.ACCEPTS)
         writing.add_done_callback(lambda future: self._accepted(begun, notes, permits, future))
         result = await asyncio.shield(writing)
+        if permits:
+            await first_away()
         self._at(Point.ACCEPT_ACTED)
         return result, begun
 
