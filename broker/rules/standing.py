@@ -13,6 +13,8 @@ from broker.rules.copies import LOOKS
 S = State
 UNDELETED = ("delete_failed", "delete_unsupported")
 """Reasons of live copies that we cannot delete."""
+LET_GO = ("not_needed", "served_by")
+"""Reasons of deliveries that others have made superfluous."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,11 @@ def status_of(case: Case, holds: bool, now: datetime) -> Status:
 def is_unsuited(delivery: Delivery) -> bool:
     """Born skipped: the announcement has nothing that this platform could show."""
     return delivery.state is S.SKIPPED and delivery.reason is not None and delivery.reason.key == "unsuited"
+
+
+def was_let_go(delivery: Delivery) -> bool:
+    """Skipped because others carried it, and for no other reason: needed after all, it may still be sent."""
+    return delivery.state is S.SKIPPED and delivery.reason is not None and delivery.reason.key in LET_GO
 
 
 def rests(case: Case) -> bool:

@@ -14,7 +14,7 @@ from broker.outcome import Cause
 from broker.rules.delivery import ended, rested
 from broker.rules.domains import Scope
 from broker.rules.health import Down, View
-from broker.rules.standing import Channels, is_unsuited, meets, reach
+from broker.rules.standing import Channels, is_unsuited, meets, reach, was_let_go
 from broker.rules.timing import begun_at, policy_for, start_until, useful_until
 from broker.values import replace
 
@@ -77,10 +77,10 @@ class Walk:
         return self.channels[name].profile.usual > self.route.stand_in_after
 
     def can_start(self, name: str) -> bool:
-        """Not used yet, or let go before a removal made it needed; a channel on trial runs beside the next stand-in."""
+        """Not used yet, or let go as long as others carried it; a channel on trial runs beside the next stand-in."""
         delivery, down = self.case.deliveries[name], self.down(name)
-        released = delivery.state is S.SKIPPED and delivery.role is not Role.POST_TO and not is_unsuited(delivery)
-        return (delivery.state is S.STANDBY or released) and (down is None or down.half_open)
+        is_left = delivery.state is S.STANDBY or was_let_go(delivery)
+        return is_left and (down is None or down.half_open)
 
     def start(self, name: str, reason: Reason) -> None:
         standby = self.case.deliveries[name]

@@ -293,21 +293,12 @@ class Judge:
         for errand, case in self._accepted():
             plan = self._plan(errand)
             able = [self._specs[n] for n in _channels(plan) if self._times.works_for(self._specs[n], case)]
-            if not _reaches(able, plan) or not self._times.could_act(case) or self._let_go_too_early(case):
+            if not _reaches(able, plan) or not self._times.could_act(case):
                 continue
             got = [s for s in self._specs.values() if self._carried(s, errand_id(errand))]
             if not _reaches(got, plan):
                 names = [s.name for s in able]
                 yield Finding("goal missed", f"{case.announcement.reference} although {names} worked")
-
-    def _let_go_too_early(self, case: Case) -> bool:
-        """With `late_copies = "never"` a slow channel is let go once the goal holds by what platforms answered; one of
-        them may have dropped its copy in silence, which comes to light when nothing is left to start."""
-        dropped = any(case.announcement.id == i for p in self._o.platforms.values() for i, _ in p.dropped)
-        let_go = any(
-            d.reason and d.reason.key == "served_by" for d in case.deliveries.values() if d.role is Role.POST_TO
-        )
-        return case.announcement.plan.late_copies is None and dropped and let_go
 
     def _carried(self, spec: ChannelSpec, announcement_id: str) -> bool:
         """It showed a copy; or dropped it in silence, where nobody can be asked."""

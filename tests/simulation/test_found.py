@@ -329,3 +329,18 @@ def test_what_a_run_whose_clock_was_set_back_finds_in_flight_is_not_sent_again_b
     changes._clock_set_back = True
     found = changes.after_crash(case.having([in_doubt]), life.clock.now())
     assert found.deliveries["meta"].state is State.UNCONFIRMED
+
+
+def test_whom_never_let_go_is_called_back_when_a_silent_drop_undoes_the_goal():
+    """Seed 93722: it was still preparing its post when the goal held by a copy that was never shown."""
+    dropped = channel("meta", Kind.LIST, Spell(Trouble.SILENT_DROP, 0, 400))
+    prepares = channel("vng", Kind.HANDLE, nature={"container_s": 8.0})
+    world = scene(
+        [dropped, channel("google", Kind.LIST), prepares, channel("site", Kind.SITE)],
+        post_to=("meta", "google", "vng"),
+        stand_ins={"vng": ("site",)},
+        domestic=0,
+        late_copies=None,
+    )
+    [case] = play(world).cases.values()
+    assert case.deliveries["vng"].state is State.LIVE

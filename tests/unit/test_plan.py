@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.contract import Readers, Step
+from broker.engine.restoring import not_resent
 from broker.model import RESTING, Case, Delivery, Goal, OnUnconfirmed, Reason, Role, State, Status, StepClass, Verb
 from broker.outcome import (
     Absent,
@@ -290,6 +291,13 @@ def test_rule_2_a_removed_post_gets_a_stand_in_that_was_let_go():
     assert starts(having(case, youtube=S.REMOVED), 600) == set(), "not after start_by"
 
 
+def test_rule_2_what_people_skipped_after_a_restore_is_no_stand_in():
+    """Found by reading: it was started for what they had left unconfirmed."""
+    case = having(accepted(), youtube=S.SENDING, zalo=S.LIVE)
+    assert starts(having(case, youtube=S.UNCONFIRMED), 40) >= {"tiktok"}
+    assert starts(not_resent(case), 40) == set()
+
+
 def test_rule_2_the_reason_says_who_is_down_who_is_passed_over_and_for_whom():
     case = breaking(stand_ins={"facebook": ("threads", "tiktok")})
     reason = said(planned(case, 0, META_DOWN), "tiktok")
@@ -481,6 +489,20 @@ def test_rule_4_never_lets_nobody_go_whom_the_goal_needs():
     case = having(accepted(route(late_copies=None, stand_ins={"zalo": ("tiktok",)})), facebook=S.LIVE, tiktok=S.LIVE)
     failing = having(case, zalo={"tries": 2, "cause": Cause.OUTAGE})
     assert states(planned(failing, 5))["zalo"] is S.DUE, "no other channel is domestic"
+
+
+def test_rule_4_whom_never_let_go_is_called_back_when_the_goal_is_undone():
+    """Found: what the goal held by was dropped in silence, and nothing was left to start."""
+    case = accepted(route(late_copies=None, goal=Goal(3, 1, s(60)), reserve=()))
+    case = having(case, site=S.LIVE, facebook=S.LIVE, instagram=S.LIVE, zalo=S.LIVE, tiktok=S.LIVE)
+    let_go = planned(having(case, youtube={"tries": 2, "cause": Cause.OUTAGE}), 5)
+    assert said(let_go, "youtube").key == "served_by"
+    undone = having(let_go, tiktok=S.REMOVED)
+    assert starts(undone, 40) == {"youtube"}
+    assert said(planned(undone, 40), "youtube").key == "start_goal"
+    assert starts(undone, 40, down("youtube")) == set()
+    assert starts(undone, 600) == set(), "not after start_by"
+    assert starts(having(undone, tiktok=S.LIVE), 40) == set(), "the goal holds"
 
 
 def test_rule_4_a_stand_in_that_is_not_sent_yet_is_let_go_when_another_carries_it():
