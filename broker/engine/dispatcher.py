@@ -179,6 +179,10 @@ class Dispatcher:
         if not self._replanning:
             self._replan_some()
 
+    def ask_anew(self, announcement_id: str, channel: str) -> None:
+        """What is open there is asked soon: the channel answers again."""
+        self.tell(announcement_id, partial(self._changes.asked_anew, [channel]))
+
     def _replan_some(self) -> None:
         """Some at a time: an outage concerns thousands of cases at once, and what is well must not wait for them."""
         some = [(i, self._to_replan.pop(i)) for i in list(islice(self._to_replan, REPLANNED_AT_ONCE))]

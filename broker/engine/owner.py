@@ -27,6 +27,8 @@ INBOX, ALL = 500, 1_000_000
 """Entries of the inbox read at a time; a claim must know all of its own."""
 SETTLED_WITHIN = timedelta(seconds=10)
 SWEEP = timedelta(minutes=1)
+ROOM_AFTER = timedelta(seconds=1)
+"""When memory is full of what is under way, there may be room again after this."""
 
 
 class Owner:
@@ -137,10 +139,31 @@ class Owner:
         if not self._dispatcher.has_unheld:
             return
         ids = await self._call(self._store.woken, self._run_id, self._clock.now(), 2 * CLAIM)
-        woken = [i for i in ids if not self._dispatcher.holds(i)]
-        if self._dispatcher.room < len(woken):
-            self._dispatcher.evict(len(woken))
-        await self.hold(woken[: self._dispatcher.room])
+        await self._bring_back(ids)
+
+    async def ask_anew(self, agency: str, channel: str) -> None:
+        """This channel answers again: questions that wait in the store are asked soon, too."""
+        after = ""
+        while self._dispatcher.has_unheld:
+            page = await self._call(self._store.in_question, agency, channel, after, CLAIM)
+            if not page:
+                return
+            after, some = page[-1], [i for i in page if not self._dispatcher.holds(i)]
+            while some:
+                left_out = await self._bring_back(some)
+                for announcement_id in some:
+                    self._dispatcher.ask_anew(announcement_id, channel)
+                if some := left_out:
+                    await self._clock.sleep(ROOM_AFTER.total_seconds())
+
+    async def _bring_back(self, ids: list[str]) -> list[str]:
+        """Into memory, where quiet cases make room; those that found none."""
+        unheld = [i for i in ids if not self._dispatcher.holds(i)]
+        if self._dispatcher.room < len(unheld):
+            self._dispatcher.evict(len(unheld))
+        room = self._dispatcher.room
+        await self.hold(unheld[:room])
+        return unheld[room:]
 
     async def hold(self, ids: list[str]) -> None:
         """Takes what it owns of these into memory, where they are decided anew."""

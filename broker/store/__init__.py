@@ -268,6 +268,10 @@ class Store(Protocol):
         """Deliveries in `due` with `next_at` null or <= now, urgent first, then oldest; by index."""
         ...
 
+    def in_question(self, agency: str, channel: str, after: str, limit: int) -> list[str]:
+        """Ids of announcements with a `pending` or `checking` delivery on this channel, from `after` on; by index."""
+        ...
+
     def inbox(self, run_id: str, limit: int) -> list[InboxEntry]:
         """Entries for announcements that this run owns, or that are closed (any run may settle those), oldest first."""
         ...

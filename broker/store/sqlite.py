@@ -195,6 +195,10 @@ class SqliteStore:
         refs = [DueRef(each, name, bool(urgent), from_micros(at)) for each, name, urgent, at in found]
         return [ref for ref in refs if ref.announcement_id not in self._damaged]
 
+    def in_question(self, agency: str, channel: str, after: str, limit: int) -> list[str]:
+        found = self._read("in_question", agency=agency, channel=channel, after=after, limit=limit)
+        return [each for [each] in found]
+
     def owed(self, agency: str, channel: str, limit: int | None = None) -> list[tuple[str, datetime]]:
         found = self._read("owed", agency=agency, channel=channel, limit=-1 if limit is None else limit)
         return [(each, from_micros(at)) for each, at in found]

@@ -491,6 +491,14 @@ class StoreSuite:
         store.commit([save(sending, parked)])
         assert len(store.due(AGENCY, "site", NOON, 10)) == 1
 
+    def test_in_question_are_the_pending_and_checking_of_a_channel_page_by_page(self, store: Store):
+        states = (State.PENDING, State.CHECKING, State.DUE, State.LIVE, State.CHECKING)
+        store.commit([accept(case(n, delivery={"state": state})) for n, state in enumerate(states, 1)])
+        store.commit([accept(case(6, "zalo", delivery={"state": State.PENDING}))])
+        assert store.in_question(AGENCY, "site", "", 9) == [identity(n) for n in (1, 2, 5)]
+        assert store.in_question(AGENCY, "site", identity(1), 1) == [identity(2)]
+        assert store.in_question("another", "site", "", 9) == []
+
     def test_owed_are_copies_of_post_to_that_are_due_newest_first(self, store: Store):
         store.commit([accept(case(n)) for n in (1, 2, 3)])
         store.commit(

@@ -331,6 +331,16 @@ def test_what_a_run_whose_clock_was_set_back_finds_in_flight_is_not_sent_again_b
     assert found.deliveries["meta"].state is State.UNCONFIRMED
 
 
+def test_a_question_that_waits_in_the_store_is_asked_soon_when_its_channel_answers_again():
+    """It was asked when a wait that had grown in the outage was over: up to ten minutes later."""
+    lost, down = Spell(Trouble.ANSWER_LOST, 0, 35), Spell(Trouble.REFUSED, 35, 700)
+    world = scene([channel("meta", Kind.LIST, lost, down)], news(0, 30), news(1, 690))
+    first, _ = sorted(play(replace(world, held_at_most=1)).cases.values(), key=lambda case: case.announcement.id)
+    live_at = first.deliveries["meta"].live_at
+    assert live_at is not None
+    assert live_at < START + timedelta(seconds=800)
+
+
 def test_whom_never_let_go_is_called_back_when_a_silent_drop_undoes_the_goal():
     """Seed 93722: it was still preparing its post when the goal held by a copy that was never shown."""
     dropped = channel("meta", Kind.LIST, Spell(Trouble.SILENT_DROP, 0, 400))
