@@ -15,18 +15,21 @@ from types import UnionType
 from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from msgspec import NODEFAULT, Struct, structs
-from pydantic_core import from_json, to_json
+from msgspec.json import Encoder
+from pydantic_core import from_json
 
 T = TypeVar("T")
 Convert = Callable[[Any], Any]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_encoded = Encoder().encode
 
 
 def dumps(value: Any) -> bytes:
-    """Compact JSON in UTF-8. Raises `ValueError` for U+0000, lone surrogates and values JSON has no word for."""
-    text = to_json(value)
+    """Compact JSON in UTF-8; an infinite number becomes null. Raises `ValueError` for U+0000 and lone surrogates,
+    `TypeError` for values JSON has no word for."""
+    text = _encoded(value)
     if b"\\u0000" in text and _has_nul(from_json(text)):
         raise ValueError("text contains U+0000")
     return text

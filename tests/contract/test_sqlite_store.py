@@ -22,6 +22,7 @@ from broker.errors import StoreError, StoreFull, StoreInUse
 from broker.model import State
 from broker.store import Done, Store
 from broker.store.queries import Queries
+from broker.store.rows import checksum
 from broker.store.sqlite import SqliteStore
 from broker.values import replace
 from tests.contract.store_samples import AGENCY, NOON, HandClock, accept, case, identity, moved, save
@@ -278,6 +279,11 @@ def test_a_damaged_record_is_found_and_keeps_no_other_back(path: Path, damage: s
             assert len(store.announcements(AGENCY)) == 2
         assert [(log["event"], log["announcement_id"]) for log in logs] == [("store.damaged", identity(2))]
         assert store.owned("r1") == {identity(1), identity(3)}, "nobody is to wait for it"
+
+
+def test_checksums_are_those_that_earlier_versions_wrote():
+    hard = 'Bão số 9:\t"gió" \\ giật\x01\x7f\u2028 \N{GRINNING FACE}\n'
+    assert checksum(hard, 1795917775837830, None, -1, "") == 3268328854
 
 
 # threads
