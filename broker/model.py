@@ -96,7 +96,7 @@ class OnUnconfirmed(StrEnum):
     WAIT = "wait"
 
 
-class Reason(Struct, frozen=True):
+class Reason(Struct, frozen=True, omit_defaults=True):
     """One sentence of the catalogue (`broker.rules.sentences`) with its arguments; rendered only when read."""
 
     key: str

@@ -71,7 +71,7 @@ class Shape(Generic[T]):
 
     def pack(self, value: T) -> dict[str, Any]:
         return {
-            name: convert(item) if convert else item
+            name: convert(item) if convert and item is not None else item
             for (name, default, convert), item in zip(self._packs, self._read(value), strict=False)
             if item is not default and item != default
         }
@@ -80,7 +80,7 @@ class Shape(Generic[T]):
         """The value; fields that have columns are given beside its JSON form. Unknown names raise `KeyError`."""
         for name, item in packed.items():
             convert = self._unpacks[name]
-            columns[name] = convert(item) if convert else item
+            columns[name] = convert(item) if convert and item is not None else item
         return self._kind(**columns)
 
 
@@ -93,11 +93,11 @@ def _fields(kind: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _converter(kind: Any, *, packs: bool) -> Convert | None:
-    """From a field's value to what JSON knows (`packs`) or back; None where both are the same."""
+    """From a field's value, unless it is None, to what JSON knows (`packs`) or back; None where both are the same."""
     arguments = get_args(kind)
     if get_origin(kind) in (Union, UnionType):
         [inner] = [_converter(each, packs=packs) for each in arguments if each is not type(None)]
-        return inner and (lambda item: None if item is None else inner(item))
+        return inner
     if get_origin(kind) is tuple:
         return _over_items(_converter(arguments[0], packs=packs))
     if get_origin(kind) is Mapping:
@@ -118,7 +118,7 @@ def _packer(kind: Any) -> Convert | None:
         return to_micros
     if kind is timedelta:
         return lambda wait: wait // _MICROSECOND
-    return Shape(kind).pack if _is_value(kind) else None
+    return Shape(kind).pack if _is_value(kind) and not _writes_itself(kind) else None
 
 
 def _unpacker(kind: Any) -> Convert | None:
@@ -129,6 +129,11 @@ def _unpacker(kind: Any) -> Convert | None:
     if isinstance(kind, type) and issubclass(kind, Enum):
         return {member.value: member for member in kind}.__getitem__
     return Shape(kind).unpack if _is_value(kind) else None
+
+
+def _writes_itself(kind: Any) -> bool:
+    """Written in C, its defaults left out as here: for what holds no times, which have another form there."""
+    return issubclass(kind, Struct) and kind.__struct_config__.omit_defaults
 
 
 def _is_value(kind: Any) -> bool:
