@@ -11,6 +11,7 @@ from broker.contract import Unsuited
 from broker.engine.engine import Engine
 from broker.errors import FieldProblem, InvalidInput
 from broker.ids import new_id, new_reference
+from broker.intake import in_time
 from broker.media.collection import Collection
 from broker.model import (
     Announcement,
@@ -60,7 +61,7 @@ class Cases:
         """The announcement with its plan and media, under an id and a reference of its own."""
         plan, media = self._plan(agency, draft), await self._media(agency, draft)
         now, collection = self._clock.now(), self._collections.get(agency)
-        return Announcement(
+        made = Announcement(
             id=new_id(now, self._rng),
             agency=agency,
             reference=new_reference(self._agencies[agency].prefix, self._rng),
@@ -73,6 +74,8 @@ class Cases:
             owner=self._engine.run_id,
             epoch=1,
         )
+        in_time(made)
+        return made
 
     def post_of(self, announcement: Announcement, channel: str, late: bool) -> Post:
         """The post one channel composes from."""

@@ -20,8 +20,9 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from broker.errors import FieldProblem, InvalidInput
-from broker.model import Draft, Urgency
+from broker.model import Announcement, Draft, Role, Urgency
 from broker.rules.text import legal, normal
+from broker.rules.timing import useful_for
 
 HEADLINE_AT_MOST = 300
 BODY_AT_MOST = 50_000
@@ -202,8 +203,10 @@ _TELLING: Mapping[str, str] = {
     "dict_type": "must be an object",
     "enum": "must be {expected}",
     "extra_forbidden": "is not a known field: remove it or correct its name",
+    "greater_than_equal": "must be at least {ge}",
     "int_parsing": "must be a whole number",
     "int_type": "must be a whole number",
+    "less_than_equal": "must be at most {le}",
     "literal_error": "must be {expected}",
     "list_type": "must be a list",
     "missing": "is missing: add it",
@@ -223,6 +226,21 @@ def _in_words(error: ErrorDetails) -> str:
     return said.format(**error.get("ctx", {})) if said else error["msg"].removeprefix("Value error, ")
 
 
+def in_time(announcement: Announcement) -> None:
+    """Raises `InvalidInput` when nothing of it would ever be sent.
+
+    Not a part of `checked`: what was accepted in time is answered the same when it is handed in again later.
+    """
+    now, draft = announcement.accepted_at, announcement.draft
+    if draft.expires_at is not None and draft.expires_at <= now:
+        wrong = FieldProblem("expires_at", "is in the past: nothing could be sent; give a later time")
+    elif useful_for(announcement, Role.POST_TO) <= now:
+        wrong = FieldProblem("send_at", "is so long ago that nothing would be sent; leave it out to send at once")
+    else:
+        return
+    raise InvalidInput("The announcement was not accepted.", wrong)
+
+
 def _twice(media: Sequence[str]) -> list[FieldProblem]:
     return [
         FieldProblem(f"media.{n}", "is named twice: name it once") for n, one in enumerate(media) if one in media[:n]
@@ -231,8 +249,6 @@ def _twice(media: Sequence[str]) -> list[FieldProblem]:
 
 def _wrong_times(draft: Draft, now: datetime) -> list[FieldProblem]:
     wrong = []
-    if draft.expires_at is not None and draft.expires_at <= now:
-        wrong.append(FieldProblem("expires_at", "is in the past: nothing could be sent; give a later time"))
     if draft.send_at is not None and draft.send_at > now + LONGEST_LEAD:
         wrong.append(FieldProblem("send_at", "is more than a year ahead: give an earlier time"))
     if draft.expires_at is not None and draft.send_at is not None and draft.expires_at <= draft.send_at:

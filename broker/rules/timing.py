@@ -22,12 +22,17 @@ def policy_for(announcement: Announcement, delivery: Delivery, channel: Channel)
 
 
 def useful_until(announcement: Announcement, delivery: Delivery) -> datetime:
-    """Until when acting on this delivery makes sense: late copies are owed by `post_to` channels only.
+    """Until when acting on this delivery makes sense."""
+    return useful_for(announcement, delivery.role)
+
+
+def useful_for(announcement: Announcement, role: Role) -> datetime:
+    """Until when sending makes sense for deliveries of this role: late copies are owed by `post_to` channels only.
 
     A withdrawal starts this time anew, for the deletions and for the questions about what may have to be deleted.
     """
     plan = announcement.plan
-    owes = delivery.role is Role.POST_TO and plan.late_copies is not None
+    owes = role is Role.POST_TO and plan.late_copies is not None
     lasts = max(plan.late_copies, plan.start_by) if owes and plan.late_copies else plan.start_by
     if announcement.withdrawn_at:
         return announcement.withdrawn_at + lasts

@@ -10,6 +10,7 @@ import pytest
 
 from adapters.emulators.facebook import FacebookEmulator
 from adapters.emulators.webhook import WebhookEmulator
+from broker.clock import SystemClock
 from tests.contract.api.newsroom import BAO, FULL, HOOK_SECRET, NEWS, PAGE_TOKEN, TIN, Answer, serving
 
 QUICK = {**NEWS, "route": "quick"}
@@ -127,6 +128,24 @@ async def test_the_same_key_counts_once(room):
     assert (other.status, other.code) == (422, "idempotency_key_reused")
     await room.closed(first.json["id"])
     assert len(room.hook.log.copies(first.json["reference"])) == 2
+
+
+async def test_the_same_key_counts_once_also_when_nothing_more_could_be_sent(room):
+    """Whoever lost the answer may ask again after `expires_at`."""
+    ends = datetime.now(UTC) + timedelta(seconds=2)
+    body = {**QUICK, "expires_at": ends.isoformat()}
+    first = await room.post("/v1/announcements", body, headers={"Idempotency-Key": "late"})
+    await SystemClock().sleep((ends - datetime.now(UTC)).total_seconds())
+    again = await room.post("/v1/announcements", body, headers={"Idempotency-Key": "late"})
+    assert (again.status, again.json["id"]) == (202, first.json["id"])
+    other = await room.post("/v1/announcements", body)
+    assert (other.status, other.json["errors"][0]["path"]) == (422, "expires_at")
+
+
+async def test_what_should_be_out_already_goes_out_at_once(room):
+    """The CMS was cut off when its time came; nobody should have to correct it."""
+    said = await room.announce(send_at=(datetime.now(UTC) - timedelta(hours=1)).isoformat())
+    assert (await room.closed(said["id"]))["status"] == "reached"
 
 
 async def test_a_key_belongs_to_its_agency(room):

@@ -87,6 +87,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "an impossible time": ({"send_at": "2030-13-45T99:00:00Z"}, "send_at"),
     "a time out of range": ({"send_at": "9999-12-31T23:59:59-23:00"}, "send_at"),
     "too far ahead": ({"send_at": FAR}, "send_at"),
+    "sent the day before": ({"send_at": PAST}, "send_at"),
     "expired": ({"expires_at": PAST}, "expires_at"),
     "expired when sent": ({"send_at": FUTURE, "expires_at": FUTURE}, "expires_at"),
     "a bad address": ({"link": "tin.example"}, "link"),
