@@ -13,15 +13,19 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, ParamSpec, Self, TypeVar
 
+import structlog
+
 from broker.core import Broker as Core
 from broker.core import Receipt
 from broker.errors import ConfigError
+from broker.logs import scrubbed
 from broker.report import AnnouncementReport, ChannelReport, EventReport, MediaReport, PreviewReport
 from broker.settings import Configuration, load, load_adapters
 from broker.wiring import open_broker
@@ -47,6 +51,7 @@ class Broker:
         """
         configuration = configured(settings)
         name = _agency(configuration, agency)
+        _log_aside()
         async with open_broker(configuration) as core:
             yield cls(core, name)
 
@@ -189,6 +194,16 @@ async def _pieces(path: Path) -> AsyncIterator[bytes]:
     with path.open("rb") as file:
         while piece := await asyncio.to_thread(file.read, 1 << 16):
             yield piece
+
+
+def _log_aside() -> None:
+    """Warnings go to stderr, scrubbed, unless the program said before where its events go: stdout is the program's."""
+    if not structlog.is_configured():
+        structlog.configure(
+            processors=[structlog.processors.add_log_level, scrubbed, structlog.processors.KeyValueRenderer()],
+            wrapper_class=structlog.make_filtering_bound_logger("warning"),
+            logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        )
 
 
 def configured(settings: Settings) -> Configuration:

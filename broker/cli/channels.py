@@ -13,8 +13,8 @@ from broker.cli.client import Client, read_key
 from broker.cli.exits import Exit
 from broker.cli.options import DEFAULT_URL, AsJson, ChannelName, KeyFile, ServerUrl
 from broker.cli.show import channels as channels_table
-from broker.cli.show import console, print_json
-from broker.cli.written import moment_of, until_when
+from broker.cli.show import console, print_json, said
+from broker.cli.written import moment_of
 from broker.clock import SystemClock
 
 
@@ -59,10 +59,9 @@ def pause(
     as_json: AsJson = False,
 ) -> int:
     """Send nothing more to a channel until `loa resume`, also after a restart."""
-    said = {"reason": reason or None, "until": moment_of("--until", until, SystemClock().now())}
-    answer = _act(channel, "pause", {name: value for name, value in said.items() if value}, server, key_file)
-    when = f" until {until_when(answer['paused_until'])}" if answer["paused_until"] else ""
-    return _done(f"{channel} is paused{when}: `loa resume {channel}` lets it go on.", answer, as_json)
+    given = {"reason": reason or None, "until": moment_of("--until", until, SystemClock().now())}
+    answer = _act(channel, "pause", {name: value for name, value in given.items() if value}, server, key_file)
+    return _done(f"{channel}: {said(answer['reason'])}. `loa resume {channel}` lets it go on.", answer, as_json)
 
 
 def resume(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from broker import logs
 from broker.cli.attaching import Attached, pieces, with_media
 from broker.cli.exits import Exit
 from broker.cli.following import finished_well, follow, settled
@@ -43,6 +44,7 @@ def send_here(
     body: dict[str, Any], shown: Attached, config: Path | None, agency: str | None, key: str | None, as_json: bool
 ) -> int:
     """Accepts the announcement into the configured store and carries it out; ends when it is settled, or on Ctrl-C."""
+    logs.configure(as_json=not sys.stderr.isatty(), level="warning")
     configuration = load(config, os.environ, load_adapters())
     chosen = _agency(configuration, agency)
     return asyncio.run(_send(configuration, chosen, body, shown, key, as_json))

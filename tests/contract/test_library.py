@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -104,6 +106,26 @@ async def test_bad_input_names_the_field(tmp_path: Path) -> None:
             await b.announce(headline="Bão\0", body="", urgncy="urgent")
     assert {f.path for f in caught.value.fields} == {"headline", "body", "urgncy"}
     assert not partner.log.requests or partner.log.posts == []
+
+
+BARE = """
+import loa, sys
+with loa.BlockingBroker(sys.argv[1]) as broker:
+    receipt = broker.announce(headline="Tin", body="Bài")
+    broker.settled(receipt.report.id)
+print("done")
+"""
+
+
+def test_a_program_that_says_nothing_of_logs_has_its_stdout_for_itself(tmp_path: Path) -> None:
+    path = settings(tmp_path, "http://127.0.0.1:9")
+    with path.open("a", encoding="utf-8") as more:
+        more.write('[routes.default]\npost_to = ["partner"]\nlate_copies = "never"\nstart_by = "3s"\n')
+        more.write('goal = { operators = 1, within = "2s" }\n')
+    command = [sys.executable, "-c", BARE, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout == "done\n"
+    assert "event='channel_down'" in done.stderr
 
 
 @contextmanager

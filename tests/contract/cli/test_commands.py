@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import socket
 import tomllib
 from pathlib import Path
 from urllib.request import Request, urlopen
@@ -90,7 +91,7 @@ def test_previews_show_each_channel_with_its_limit(at: Loa):
 
 
 def test_a_paused_channel_says_so_until_it_goes_on(at: Loa):
-    assert "loa resume people" in at("pause", "people", "--reason", "thử").out
+    assert at("pause", "people", "--reason", "thử").out == ("people: Paused: thử. `loa resume people` lets it go on.\n")
     paused = next(one for one in at("channels", "--json").json if one["name"] == "people")
     assert paused["state"] == "paused"
     assert "‖ paused" in at("channels").out
@@ -191,6 +192,24 @@ def test_send_local_needs_no_server(loa: Loa, server: Server, tmp_path: Path):
     said = loa("send", "--headline", "Tin", "--body", "Bài", "--local", "--config", str(config), "--json")
     assert said.code == 0
     assert [d["state"] for d in said.json["deliveries"]] == ["live"]
+
+
+def test_what_a_local_broker_warns_of_is_no_part_of_its_answer(loa: Loa, server: Server, tmp_path: Path):
+    config, hook = tmp_path / "loa.toml", 'adapter = "webhook", allow_private = true'
+    hooks = server.platforms["webhook"]["base_urls"]["api"]
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        config.write_text(
+            f'[store]\nurl = "sqlite:///{tmp_path}/loa.db"\n[agency]\nname = "Tin"\nprefix = "TVD"\n[channels]\n'
+            f'partner = {{ {hook}, url = "{hooks}/local", look_back = "0s" }}\n'
+            f'dead = {{ {hook}, url = "http://127.0.0.1:{closed.getsockname()[1]}/" }}\n'
+            '[routes.default]\npost_to = ["partner", "dead"]\nlate_copies = "never"\nstart_by = "3s"\n'
+            'goal = { operators = 1, within = "2s" }\n',
+            encoding="utf-8",
+        )
+        said = loa("send", "--headline", "Tin", "--body", "Bài", "--local", "--config", str(config), "--json")
+    assert {d["channel"]: d["state"] for d in said.json["deliveries"]} == {"partner": "live", "dead": "expired"}
+    assert "channel_down" in said.err
 
 
 def test_help_names_the_exit_codes_and_every_command_has_one(loa: Loa):
