@@ -105,7 +105,7 @@ async def _go_on(request: web.Request) -> None:
 
 
 def _too_large(limit: int) -> NoReturn:
-    raise refused("too_large", f"The body is larger than {limit} bytes.")
+    raise refused("too_large", f"The body is larger than {limit:,} bytes (`server.body_limit_bytes`): send less.")
 
 
 def _check_media_type(request: web.Request) -> None:

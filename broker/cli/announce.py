@@ -13,12 +13,12 @@ import typer
 
 from broker.cli.attaching import Alt, Attached, Media, attached, with_media
 from broker.cli.client import Client, read_key
-from broker.cli.exits import Exit
+from broker.cli.exits import Exit, Unwatched, told
 from broker.cli.following import decided, finished_well, follow
 from broker.cli.options import DEFAULT_URL, AnnouncementId, AsJson, ChannelName, Config, KeyFile, ServerUrl
 from broker.cli.show import announcement, console, previews, print_json, whisper
 from broker.cli.written import agency_time, overrides, read_text
-from broker.errors import InvalidInput
+from broker.errors import InvalidInput, LoaError
 
 File = Annotated[
     str | None,
@@ -94,9 +94,21 @@ async def _send(
         report = await client.announce(await with_media(said, shown, client.upload), key)
         whisper(f"{report['reference']} is accepted: from now on nothing loses it.")
         if wait:
-            report = dict(await follow(client, report["id"], decided, on=sys.stderr, quiet=as_json))
+            report = await _watched(client, report, quiet=as_json)
     _print(report, as_json)
     return Exit.OK if not wait or finished_well(report) else Exit.NOT_REACHED
+
+
+async def _watched(client: Client, report: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
+    """The report once the goal is decided. Whatever goes wrong from here on, nobody must send it again."""
+    try:
+        return dict(await follow(client, report["id"], decided, on=sys.stderr, quiet=quiet))
+    except LoaError as error:
+        reference = report["reference"]
+        raise Unwatched(
+            f"{told(error)} {reference} is accepted and not lost: do not send it again. "
+            f"`loa status {reference} --follow` tells what becomes of it."
+        ) from None
 
 
 def preview(

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from broker.cli import announce, channels, connect, init, keeping, keys, look, record, sandbox, server
 from broker.cli.demo import demo
 from broker.cli.exits import MEANINGS, Exit, as_problem, exit_of, told
-from broker.cli.show import print_json, whisper
-from broker.errors import LoaError
+from broker.cli.show import prepare_output, print_json, whisper
+from broker.errors import InvalidInput, LoaError
 
 CODES = "\n\n".join(["Exit codes:", *(f"  {code.value}  {meaning}" for code, meaning in MEANINGS.items())])
 INTERRUPTED = 130
+UNWRITABLE = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF})
 UsageError: Any = typer.BadParameter.__bases__[0]
 """What typer raises for wrong usage; it exports only the special case."""
 
@@ -39,6 +42,12 @@ GROUPS: Mapping[str, tuple[Command, ...]] = {
 }
 
 
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        print(f"loa {metadata.version('loa')}")
+        raise typer.Exit
+
+
 @cache
 def build() -> Any:
     """All commands under `loa`, as one that can be called."""
@@ -51,12 +60,20 @@ def build() -> Any:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
+    app.callback()(_options)
     for panel, commands in GROUPS.items():
         for command in commands:
             app.command(rich_help_panel=panel)(command)
     _group(app, "key", "Make API keys.", new=keys.new)
     _group(app, "config", "Look at the configuration.", show=server.show_config)
     return typer.main.get_command(app)
+
+
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None: ...
 
 
 def _group(app: typer.Typer, name: str, help: str, **commands: Command) -> None:
@@ -68,23 +85,44 @@ def _group(app: typer.Typer, name: str, help: str, **commands: Command) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Carries one command out and gives its exit code; what goes wrong is said in one sentence on stderr."""
+    as_json = "--json" in arguments
+    prepare_output()
     try:
-        code = int(build()(args=list(arguments), prog_name="loa", standalone_mode=False) or Exit.OK)
+        code = _carried_out(arguments)
         sys.stdout.flush()
         return code
     except UsageError as error:
-        return _failed(f"{error.format_message()} `loa --help` lists what there is.", Exit.BAD_INPUT)
+        said = error.format_message().rstrip(".")  # nothing where the help was shown
+        return _failed(InvalidInput(f"{said}. `loa --help` lists what there is."), as_json) if said else Exit.BAD_INPUT
     except LoaError as error:
-        if "--json" in arguments:
-            print_json(as_problem(error))
-        return _failed(told(error), exit_of(error))
+        return _failed(error, as_json)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.OK
     except Exception as error:
-        return _failed(_bug(error), Exit.NOT_REACHED)
+        return _unwritten(error, as_json) if _is_of_output(error) else _failed(LoaError(_bug(error)), as_json)
+
+
+def _carried_out(arguments: Sequence[str]) -> int:
+    """Not by typer's own `main`, which ends with 1 when whoever read the output has gone."""
+    command = build()
+    try:
+        with command.make_context("loa", list(arguments)) as context:
+            return int(command.invoke(context) or Exit.OK)
+    except typer.Exit as ended:
+        return ended.exit_code
+
+
+def _is_of_output(error: Exception) -> bool:
+    """Files that are read or written by name say which; what is left is what the command prints."""
+    return isinstance(error, OSError) and error.filename is None and error.errno in UNWRITABLE
+
+
+def _unwritten(error: Exception, as_json: bool) -> int:
+    """A command whose reader has gone has done its work; one whose output is lost for another reason says so."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):
+        return Exit.OK
+    return _failed(LoaError(f"the output could not be written ({getattr(error, 'strerror', error)})."), as_json)
 
 
 def _bug(error: Exception) -> str:
@@ -95,9 +133,11 @@ def _bug(error: Exception) -> str:
     return f"an error in Loa itself ({where}): please report it with the command you used."
 
 
-def _failed(sentence: str, code: Exit) -> int:
-    whisper(f"loa: {sentence}")
-    return code
+def _failed(problem: LoaError, as_json: bool) -> int:
+    if as_json:
+        print_json(as_problem(problem))
+    whisper(f"loa: {told(problem)}")
+    return exit_of(problem)
 
 
 def main() -> None:

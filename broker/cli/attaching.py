@@ -50,8 +50,9 @@ async def _one(path: Path, alt: str, upload: Upload) -> str:
     try:
         return await upload(path, alt)
     except RequestError as error:
-        said = f"--media {path} was not taken in"
-        raise RequestError(f"{said}.", *error.fields, code=error.code, status=error.status) from None
+        why = "" if error.fields else f" {error.detail}"
+        said = f"--media {path} was not taken in.{why}"
+        raise RequestError(said, *error.fields, code=error.code, status=error.status) from None
 
 
 async def with_media(said: dict[str, Any], attached: Attached, upload: Upload) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -13,13 +13,15 @@ from urllib.parse import quote
 
 import aiohttp
 
-from broker.cli.exits import Unreachable
+from broker.cli.exits import Exit, Unreachable, exit_of
 from broker.errors import FieldProblem, InvalidInput, LoaError, RequestError, Unauthorised
 
 TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5)
 UPLOAD = aiohttp.ClientTimeout(total=600, connect=5)
 STREAM = aiohttp.ClientTimeout(total=None, connect=5, sock_read=60)
 CONNECT_AGAIN = 1.0
+RETURNS_WITHIN = 30
+"""Tries, one a second: a restart takes two or three."""
 
 
 def read_key(key_file: Path | None, environment: Mapping[str, str]) -> str:
@@ -36,6 +38,11 @@ def read_key(key_file: Path | None, environment: Mapping[str, str]) -> str:
 
 def _why(error: Exception) -> str:
     return getattr(error, "strerror", None) or "it is no UTF-8 text"
+
+
+def may_return(error: LoaError) -> bool:
+    """The server is not there now, or can take nothing in: as while it restarts."""
+    return exit_of(error) is Exit.UNREACHABLE
 
 
 class AnswerLost(Unreachable):
@@ -108,14 +115,24 @@ class Client:
         return dict(await self._json("POST", path, body))
 
     async def follow(self, any_id: str, after: int = 0) -> AsyncIterator[dict[str, Any]]:
-        """Events after number `after`, as they happen; ends when the announcement is closed. Goes on when cut off."""
+        """Events after number `after`, as they happen; ends when the announcement is closed.
+
+        Goes on when cut off; a server that restarts is waited for.
+        """
+        left = RETURNS_WITHIN
         while True:
-            with suppress(aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError, TimeoutError):
+            try:
                 async for event in self._stream(f"/announcements/{_part(any_id)}/events", after):
                     if not event:
                         return
-                    after = event["n"]
+                    after, left = event["n"], RETURNS_WITHIN
                     yield event
+            except (aiohttp.ClientError, TimeoutError):
+                pass
+            except LoaError as error:
+                left -= 1
+                if not (left and may_return(error)):
+                    raise
             await asyncio.sleep(CONNECT_AGAIN)
 
     # channels
@@ -171,7 +188,8 @@ class Client:
         return self._parsed(text)
 
     def _unreachable(self, error: Exception) -> Unreachable:
-        why = getattr(error, "strerror", None) or "the address cannot be used"
+        number, said = getattr(error, "errno", None) or 0, getattr(error, "strerror", None)
+        why = os.strerror(number) if number > 0 else said or "the address cannot be used"
         return Unreachable(
             f"No server answers at {self.url} ({why.lower()}): start `loa serve`, or name it with --server."
         )

@@ -34,6 +34,12 @@ class Unreachable(LoaError):
     code = "unreachable"
 
 
+class Unwatched(LoaError):
+    """Accepted, but what becomes of it could not be watched."""
+
+    code = "unwatched"
+
+
 def exit_of(error: LoaError) -> Exit:
     """The code a command ends with when `error` is all it has to tell."""
     match error:

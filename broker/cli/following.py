@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
 from typing import Any, Protocol, Self, TextIO
@@ -9,7 +10,9 @@ from typing import Any, Protocol, Self, TextIO
 from rich.console import Console
 from rich.live import Live
 
+from broker.cli.client import CONNECT_AGAIN, RETURNS_WITHIN, may_return
 from broker.cli.show import announcement, clock_time, said
+from broker.errors import LoaError
 
 Report = Mapping[str, Any]
 
@@ -47,11 +50,23 @@ async def follow(source: Source, any_id: str, enough: Callable[[Report], bool], 
         async for event in source.follow(report["id"]):
             if event["channel"]:
                 since[event["channel"]] = event["at"]
-            report = await source.announcement(report["id"])
+            report = await _patiently(source, report["id"])
             view.show(report, since, event)
             if enough(report):
                 break
     return report
+
+
+async def _patiently(source: Source, any_id: str) -> dict[str, Any]:
+    """The report now; a server that restarts is waited for."""
+    for _ in range(RETURNS_WITHIN):
+        try:
+            return await source.announcement(any_id)
+        except LoaError as error:
+            if not may_return(error):
+                raise
+        await asyncio.sleep(CONNECT_AGAIN)
+    return await source.announcement(any_id)
 
 
 def _view(on: TextIO, quiet: bool) -> _Lines | _Table:

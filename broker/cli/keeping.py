@@ -31,6 +31,8 @@ def backup(file: File, config: Config = None, as_json: AsJson = False) -> int:
     from broker.store.backup import back_up
 
     configuration = load(config, os.environ, load_adapters())
+    _must_be_there(configuration.store.path, "`store.url` says where the store is, from the folder you are in")
+    _must_be_there(file.parent, "create it, or name another file")
     size = back_up(configuration.store.path, file, configuration.agencies, SystemClock().now())
     if as_json:
         print_json({"file": str(file), "bytes": size})
@@ -45,6 +47,7 @@ def restore(file: File, replace: Replace = False, config: Config = None, as_json
     from broker.store import backup as backups
 
     configuration = load(config, os.environ, load_adapters())
+    _must_be_there(file, "name the file that `loa backup` made")
     store = configuration.store.path
     aside = backups.restore(file, store, configuration.agencies, SystemClock().now(), replace=replace)
     if as_json:
@@ -56,6 +59,11 @@ def restore(file: File, replace: Replace = False, config: Config = None, as_json
     for older, meaning in DECISIONS.items():
         print(f"  loa confirm-restore {older}    # {meaning}")
     return Exit.OK
+
+
+def _must_be_there(path: Path, advice: str) -> None:
+    if not path.exists():
+        raise InvalidInput(f"There is no {path}: {advice}.")
 
 
 def confirm_restore(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
+from io import TextIOWrapper
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -16,6 +20,7 @@ from rich.text import Text
 
 from broker.clock import SystemClock
 
+NARROWEST = 60
 LOOK: Mapping[str, tuple[str, str]] = {
     "standby": ("·", "dim"),
     "due": ("○", "yellow"),
@@ -42,13 +47,27 @@ LOOK: Mapping[str, tuple[str, str]] = {
 """Glyph and colour of every state and status: the glyph alone says enough where there are no colours."""
 
 
+def prepare_output() -> None:
+    """A closed stream, or one whose alphabet lacks our letters, must not end a command half-way."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
 def print_json(value: object) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    print(json.dumps(value, ensure_ascii=_is_narrow(), indent=2, default=str))
 
 
 def print_line(value: object) -> None:
     """JSON in one line, at once: another process waits for it."""
-    print(json.dumps(value, ensure_ascii=False, default=str), flush=True)
+    print(json.dumps(value, ensure_ascii=_is_narrow(), default=str), flush=True)
+
+
+def _is_narrow() -> bool:
+    """stdout takes only some letters: JSON escapes the others."""
+    return not sys.stdout.encoding.lower().startswith("utf")
 
 
 def quoted(text: str) -> str:
@@ -56,8 +75,17 @@ def quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Left to `run`, as any other print; rich would end the process with 1."""
+        raise BrokenPipeError(errno.EPIPE, "nobody reads")
+
+
 def console() -> Console:
-    return Console(highlight=False)
+    """Wide enough that no reference is cut, also where nobody knows the width (0)."""
+    made = _Console(highlight=False)
+    made.width = max(made.width, NARROWEST)
+    return made
 
 
 def language() -> str:
@@ -71,8 +99,11 @@ def said(sentence: Mapping[str, str] | None) -> str:
 
 
 def clock_time(at: str | None) -> str:
-    """HH:MM:SS on this machine's clock."""
-    return datetime.fromisoformat(at).astimezone().strftime("%H:%M:%S") if at else ""
+    """HH:MM:SS on this machine's clock; of another day its date and HH:MM."""
+    if not at:
+        return ""
+    local, now = datetime.fromisoformat(at).astimezone(), SystemClock().now().astimezone()
+    return local.strftime("%H:%M:%S" if local.date() == now.date() else "%d.%m.%Y %H:%M")
 
 
 def long_time(time: timedelta) -> str:
@@ -191,5 +222,6 @@ def _preview(r: Mapping[str, Any]) -> list[RenderableType]:
 
 
 def whisper(text: str) -> None:
-    """For people who watch: on stderr, so that programs read stdout undisturbed."""
-    print(text, file=sys.stderr, flush=True)
+    """For people who watch: on stderr, so that programs read stdout undisturbed. That nobody watches stops nothing."""
+    with suppress(BrokenPipeError):
+        print(text, file=sys.stderr, flush=True)

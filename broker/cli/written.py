@@ -36,11 +36,19 @@ def _read(name: str, stdin: TextIO) -> str:
 
 def _json(name: str, text: str) -> dict[str, Any]:
     try:
-        found = json.loads(text)
-    except ValueError as error:
-        raise InvalidInput(f"{_called(name)} is no JSON: {error}.") from None
+        found = json.loads(text, object_pairs_hook=_each_once)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"{_called(name)} is no JSON that can be used: {str(error)[:80]}.") from None
     if not isinstance(found, dict):
         raise InvalidInput(f"{_called(name)} must hold one JSON object with headline and body.")
+    return found
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """As the API reads it: of a field given twice nobody can tell which value was meant."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a field is given twice")
     return found
 
 
@@ -76,11 +84,6 @@ def moment_of(option: str, text: str | None, now: datetime) -> str | None:
     """As `time_of`, or a time from now such as `2h`."""
     span = duration(text) if text else None
     return (now + span).isoformat() if isinstance(span, timedelta) else time_of(option, text)
-
-
-def until_when(at: str) -> str:
-    """Day and time on this machine's clock."""
-    return datetime.fromisoformat(at).astimezone().strftime("%d.%m. %H:%M")
 
 
 def overrides(given: Sequence[str] | None) -> dict[str, str] | None:

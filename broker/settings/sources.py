@@ -151,7 +151,7 @@ def _read(path: Path) -> Table:
     try:
         return tomllib.loads(path.read_bytes().decode())
     except FileNotFoundError as error:
-        what_to_do = f"copy config.example.toml there, or name another with --config or {CONFIG_VARIABLE}"
+        what_to_do = f"`loa init` makes one; or name another with --config or {CONFIG_VARIABLE}"
         raise ValueError(f"there is no such file; {what_to_do}") from error
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror}") from error

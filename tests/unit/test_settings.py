@@ -441,7 +441,7 @@ def test_agencies_are_kept_apart(problems: Callable[..., list[str]]):
     [
         (b"[agency]\nname = \n", "is no TOML: Invalid value (at line 2, column 8)"),
         (b"[agency]\nname = '\xff'\n", "is no UTF-8 text (byte 17): save it as UTF-8"),
-        (None, "there is no such file; copy config.example.toml there, or name another with --config or LOA_CONFIG"),
+        (None, "there is no such file; `loa init` makes one; or name another with --config or LOA_CONFIG"),
     ],
 )
 def test_unreadable_files(tmp_path: Path, adapters, content: bytes | None, problem: str):

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from broker.cli.announce import _watched
+from broker.cli.attaching import uploaded
+from broker.cli.client import Client
+from broker.cli.exits import Exit, Unwatched, exit_of
+from broker.errors import RequestError
 from tests.contract.cli.conftest import EXAMPLE, ROOT, Loa, Server, started, stopped
 
 NEWS = ("--headline", "Tin", "--body", "Bài")
@@ -37,7 +45,7 @@ USAGE = [
     (["sandbox", "myspace"], 2, "choose from"),
     (["demo", "--sabotage", "rain"], 2, "choose from"),
     (["check", "--config", "gone.toml"], 2, "gone.toml: there is no such file"),
-    (["serve", "--config", "gone.toml"], 2, "copy config.example.toml"),
+    (["serve", "--config", "gone.toml"], 2, "`loa init` makes one"),
     (["send", *NEWS, "--local", "--config", "gone.toml"], 2, "there is no such file"),
 ]
 
@@ -114,11 +122,92 @@ def test_errors_are_json_where_json_was_asked_for(loa: Loa, server: Server):
     assert said.err.count("\n") == 1
 
 
+@pytest.mark.parametrize("arguments", [["nonsense"], ["send", "--nonsense"], ["status", "--limit", "0"], ["send"]])
+def test_wrong_usage_is_json_too(loa: Loa, arguments: list[str]):
+    said = loa(*arguments, "--json")
+    assert said.code == 2
+    assert said.json["error"]["code"] == "invalid_input"
+    assert said.err == f"loa: {said.json['error']['detail']}\n"
+
+
+def test_help_and_version_need_nothing(loa: Loa):
+    assert loa("--version").out == f"loa {version('loa')}\n"
+    shown = loa()
+    assert (shown.code, shown.err) == (2, "")
+    assert "Usage: loa" in shown.out
+    assert loa("send", "--help").code == 0
+
+
+def test_waiting_goes_on_when_the_server_restarts(loa: Loa, tmp_path: Path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        listen = f"127.0.0.1:{free.getsockname()[1]}"
+    key, config = "loa_restart-0123456789", tmp_path / "loa.toml"
+    keys = f'keys = [{{ name = "k", sha256 = "{sha256(key.encode()).hexdigest()}", scopes = ["send", "read"] }}]'
+    config.write_text(
+        f'[server]\nlisten = "{listen}"\n[store]\nurl = "sqlite:///{tmp_path}/loa.db"\n'
+        f'[agency]\nname = "Tin"\nprefix = "TVD"\n{keys}\n'
+        '[channels.dead]\nadapter = "webhook"\nurl = "http://127.0.0.1:9/x"\nallow_private = true\n',
+        encoding="utf-8",
+    )
+    environment = {"LOA_URL": f"http://{listen}", "LOA_KEY": key}
+    server, _ = started("serve", "--config", str(config))
+    waiting = subprocess.Popen(
+        [sys.executable, "-m", "broker", "send", *NEWS, "--wait"],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert waiting.stderr is not None
+        reference = waiting.stderr.readline().split()[0]
+        assert "accepted" in waiting.stderr.readline()
+        server.kill()
+        server.communicate()
+        server, _ = started("serve", "--config", str(config))
+        assert loa("withdraw", reference, **environment).code == 0
+        out, err = waiting.communicate(timeout=120)
+    finally:
+        waiting.kill()
+        assert stopped(server) == 0
+    assert (waiting.returncode, "No server" in err) == (1, False)
+    assert "withdrawn" in out
+
+
+def test_a_server_that_is_gone_is_no_reason_to_send_again(loa: Loa):
+    """What `send --wait` says when there is nobody left to ask."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        client = Client(f"http://127.0.0.1:{free.getsockname()[1]}", "loa_x")
+
+    async def watched() -> None:
+        async with client:
+            await _watched(client, {"id": "0195", "reference": "TVD-7QK2F9"}, quiet=True)
+
+    with pytest.raises(Unwatched, match="TVD-7QK2F9 is accepted and not lost: do not send it again") as caught:
+        asyncio.run(watched())
+    assert exit_of(caught.value) is Exit.NOT_REACHED
+    assert "connection refused" in str(caught.value)
+
+
+async def test_a_file_that_was_not_taken_in_says_why(tmp_path: Path):
+    async def refuse(_path: Path, _alt: str) -> str:
+        raise RequestError("The disk is full: free some space.", code="store_full", status=507)
+
+    (tmp_path / "a.jpg").write_bytes(b"")
+    with pytest.raises(RequestError, match=r"a.jpg was not taken in. The disk is full: free some space.") as caught:
+        await uploaded([(str(tmp_path / "a.jpg"), "")], refuse)
+    assert caught.value.status == 507
+
+
 def test_files_that_cannot_be_read(loa: Loa, tmp_path: Path):
     cases = {
         "tcvn.txt": ("Tin\n\nBão".encode("cp1258", "replace") + b"\xd0", "is no UTF-8 text"),
         "half.json": (b'{"headline": "Tin"', "is no JSON"),
         "list.json": (b"[]", "one JSON object"),
+        "twice.json": (b'{"headline": "Tin", "headline": "Tan"}', "a field is given twice"),
+        "deep.json": (b"[" * 200_000, "is no JSON that can be used"),
         "empty.txt": (b"", "No API key"),
     }
     for name, (content, told) in cases.items():
@@ -172,6 +261,57 @@ def test_a_second_process_on_the_same_store_and_a_taken_port(loa: Loa, tmp_path:
         assert f"server.listen: {taken} cannot be used" in said.err
     finally:
         assert stopped(process) == 0
+
+
+OUTPUTS = [
+    ("config show --config {example} > /dev/full", 1, "the output could not be written (No space left on device)"),
+    ("config show --config {example} --json > /dev/full", 1, "the output could not be written"),
+    ("config show --config {example} >&-", 0, ""),
+    ("config show --config {example} | true", 0, ""),
+    ("check --config {example} | true", 0, ""),
+    ("check --config gone.toml 2>&-", 2, ""),
+    ("check --config gone.toml 2>&1 >&- | true", 2, ""),
+]
+
+
+@pytest.mark.parametrize(("command", "code", "told"), OUTPUTS, ids=[one[0] for one in OUTPUTS])
+def test_output_that_goes_nowhere_ends_no_command_half_way(command: str, code: int, told: str, tmp_path: Path):
+    shell = f"set -o pipefail; {sys.executable} -m broker {command.format(example=EXAMPLE)}"
+    done = subprocess.run(
+        ["bash", "-c", shell],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
+    assert told in done.stderr
+    assert done.stderr.count("\n") == bool(told)
+
+
+def test_a_stream_that_lacks_our_letters_gets_what_it_can(tmp_path: Path):
+    def shown(*more: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "broker", "config", "show", "--config", str(EXAMPLE), *more],
+            env={**os.environ, "PYTHONIOENCODING": "ascii"},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
+        return done.stdout
+
+    assert json.loads(shown("--json"))["agencies"]["agency"]["agency"]["name"] == "Tin Ví Dụ"
+    assert "agencies.agency.agency.name = 'Tin V? D?'" in shown()
+
+
+@pytest.mark.parametrize("columns", ["0", "20"])
+def test_no_reference_is_cut_on_a_narrow_screen(loa: Loa, server: Server, columns: str):
+    sent = loa("send", *NEWS, "--json", **server.environment).json
+    assert sent["reference"] in loa("status", "--limit", "5", COLUMNS=columns).out
 
 
 def test_a_closed_pipe_and_a_ctrl_c_end_quietly(server: Server, tmp_path: Path):

@@ -263,7 +263,7 @@ def test_check_online_needs_a_server(loa: Loa):
 def test_a_pause_with_an_end(loa: Loa, server: Server):
     try:
         said = loa("pause", "people", "--until", "2h", "--reason", "bảo trì", **server.environment)
-        assert re.search(r"people is paused until \d\d\.\d\d\. \d\d:\d\d: `loa resume people`", said.out)
+        assert re.search(r"people: Paused until [\d.]{10} \d\d:\d\d: bảo trì\. `loa resume people`", said.out)
         assert loa("pause", "people", "--until", "soon", **server.environment).code == 2
         assert "bảo trì" in loa("channels", **server.environment).out
     finally:
@@ -273,3 +273,19 @@ def test_a_pause_with_an_end(loa: Loa, server: Server):
 def test_there_is_nothing_to_confirm_on_a_broker_that_was_not_restored(loa: Loa, server: Server):
     assert "nothing to decide" in loa("confirm-restore", "skip", **server.environment).out
     assert loa("confirm-restore", "perhaps", **server.environment).code == 2
+
+
+# -- backups
+
+
+def test_a_backup_of_nothing_or_to_nowhere_says_what_to_do(loa: Loa, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    assert loa("init").code == 0
+    said = loa("backup", "b.db")
+    assert (said.code, said.err) == (
+        2,
+        "loa: There is no loa.db: `store.url` says where the store is, from the folder you are in.\n",
+    )
+    (tmp_path / "loa.db").touch()
+    assert loa("backup", "gone/b.db").err == "loa: There is no gone: create it, or name another file.\n"
+    assert loa("restore", "gone.db").err == "loa: There is no gone.db: name the file that `loa backup` made.\n"
