@@ -166,13 +166,19 @@ class Owner:
         return unheld[room:]
 
     async def hold(self, ids: list[str]) -> None:
-        """Takes what it owns of these into memory, where they are decided anew."""
+        """Takes these into memory, where they are decided anew: its own, and those that an ended run left, which no
+        claim takes as long as nothing wakes them."""
         if not ids:
             return
+        left: list[str] = []
         for case in await self._call(self._store.load, ids):
-            if case.announcement.owner == self._run_id and not self._dispatcher.holds(case.announcement.id):
+            if case.announcement.owner != self._run_id:
+                left.append(case.announcement.id)
+            elif not self._dispatcher.holds(case.announcement.id):
                 self._dispatcher.hold(case)
                 self._dispatcher.tell(case.announcement.id, unchanged)
+        if left:
+            await self._adopt(await self._call(self._store.adopt, self._run_id, left))
 
     async def sweep(self) -> None:
         """Every minute: what this run owns must be what it holds or knows to wait in the store."""

@@ -341,6 +341,15 @@ def test_a_question_that_waits_in_the_store_is_asked_soon_when_its_channel_answe
     assert live_at < START + timedelta(seconds=800)
 
 
+def test_late_copies_that_an_ended_run_owed_are_made_when_their_channel_works_again():
+    """They were made an hour before the end of their time, when their announcement was first claimed."""
+    down, killed = Spell(Trouble.REFUSED, 0, 2000), Strike(Blow.CRASH, 1000, 5.0, 1)
+    [case] = play(scene([channel("meta", Kind.LIST, down), channel("x", Kind.LIST)], strikes=[killed])).cases.values()
+    live_at = case.deliveries["meta"].live_at
+    assert live_at is not None
+    assert live_at < START + timedelta(seconds=2100)
+
+
 def test_whom_never_let_go_is_called_back_when_a_silent_drop_undoes_the_goal():
     """Seed 93722: it was still preparing its post when the goal held by a copy that was never shown."""
     dropped = channel("meta", Kind.LIST, Spell(Trouble.SILENT_DROP, 0, 400))
