@@ -92,8 +92,6 @@ class Dispatcher:
         writer.before_batch(self._decide_ripe)
         self._to_replan: dict[str, set[str]] = {}
         self._replanning = False
-        self.has_unheld = False
-        """Open announcements wait in the store that are not in memory."""
 
     # what comes in
 
@@ -132,7 +130,6 @@ class Dispatcher:
             self._listener(begun, notes)
             self._act(held)
         else:
-            self.has_unheld = True
             self._listener(begun, notes)
 
     def adopt(self, cases: Iterable[Case]) -> None:
@@ -332,7 +329,6 @@ class Dispatcher:
         """Lets go of up to `most` quiet cases, urgent ones last; `wake_at` or their channel brings them back."""
         for announcement_id in self._held.quiet(most):
             self.drop(announcement_id)
-            self.has_unheld = True
 
     def _channels(self, case: Case) -> Channels:
         return self._stations.of(case.announcement.agency)

@@ -263,9 +263,8 @@ class Engine:
             pacer.health_changed(down.get(key))
         answering = {key for key in keys if key not in down or down[key].half_open}
         self.dispatcher.replan(keys, back=answering)
-        if self.dispatcher.has_unheld:
-            for station in map(self.stations.__getitem__, sorted(answering)):
-                self.aside(self.owner.ask_anew(station.agency, station.name))
+        for station in map(self.stations.__getitem__, sorted(answering)):
+            self.aside(self.owner.ask_anew(station.agency, station.name))
         self.alerter.look()
 
     def _events(self, case: Case, notes: tuple[Event, ...]) -> None:

@@ -111,7 +111,6 @@ class Owner:
                 self._left_behind = False
                 return
             await self._clock.sleep(0)
-        self._dispatcher.has_unheld = True
 
     def _room_to_claim(self) -> int:
         if self._left_behind and self._dispatcher.room < CLAIM:
@@ -136,18 +135,13 @@ class Owner:
 
     async def _wake_stored(self) -> None:
         """Cases that are not in memory but have something to do by now."""
-        if not self._dispatcher.has_unheld:
-            return
         ids = await self._call(self._store.woken, self._run_id, self._clock.now(), 2 * CLAIM)
         await self._bring_back(ids)
 
     async def ask_anew(self, agency: str, channel: str) -> None:
         """This channel answers again: questions that wait in the store are asked soon, too."""
         after = ""
-        while self._dispatcher.has_unheld:
-            page = await self._call(self._store.in_question, agency, channel, after, CLAIM)
-            if not page:
-                return
+        while page := await self._call(self._store.in_question, agency, channel, after, CLAIM):
             after, some = page[-1], [i for i in page if not self._dispatcher.holds(i)]
             while some:
                 left_out = await self._bring_back(some)
@@ -189,10 +183,8 @@ class Owner:
                 case = self._dispatcher.case(lost)
                 if case is not None and case.announcement.closed_at is None:
                     self._dispatcher.drop(lost)
-            if unheld := owned - self._dispatcher.held_ids:
-                self._dispatcher.has_unheld = True
-                if self._dispatcher.room:
-                    await self.hold(sorted(unheld)[: self._dispatcher.room])
+            unheld = sorted(owned - self._dispatcher.held_ids)
+            await self.hold(unheld[: self._dispatcher.room])
 
     def _policy(self, case: Case, delivery: Delivery) -> Policy | None:
         station = self._stations.get(key_of(case.announcement.agency, delivery.channel))
