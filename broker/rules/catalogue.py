@@ -310,7 +310,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "alert_token": ("{channel}: {detail}", "{channel}: {detail}"),
     "alert_token_over": ("{channel}: the token is in order again", "{channel}: mã truy cập đã ổn"),
     "status_awaiting_approval": ("waits for approval", "chờ duyệt"),
-    "status_scheduled": ("goes out[ at {at}]", "sẽ đăng[ lúc {at}]"),
+    "status_scheduled": ("goes out[ at {at} on {day}]", "sẽ đăng[ lúc {at} ngày {day}]"),
     "status_open": ("under way", "đang đăng"),
     "status_reached": ("the goal is reached", "đã đạt mục tiêu"),
     "status_partly": (

@@ -1,6 +1,7 @@
 """Plain sentences in English and Vietnamese, made from reasons and the catalogue. Pure.
 
-Times are shown as HH:MM in the agency's zone, channels and operators by the names people know.
+Times are shown as HH:MM in the agency's zone, with the day where something is scheduled; channels and operators by the
+names people know.
 """
 
 from __future__ import annotations
@@ -117,10 +118,11 @@ def _summary_parts(outlook: Outlook) -> Iterable[list[tuple[Reason, Mapping[str,
     """Reasons that make up one sentence each, with their context."""
     status = outlook.status
     if not outlook.live or status in (Status.WITHDRAWN, Status.SCHEDULED, Status.AWAITING_APPROVAL):
-        yield [(Reason(f"status_{status}", {"at": outlook.at, "because": outlook.because}), {})]
+        said = {"at": outlook.at, "day": outlook.at, "because": outlook.because}
+        yield [(Reason(f"status_{status}", said), {})]
     if outlook.live:
         yield [(Reason("still_on" if status is Status.WITHDRAWN else "out_on", {"channels": outlook.live}), {})]
-    if outlook.on_its_way:
+    if outlook.on_its_way and status is not Status.SCHEDULED:
         yield [(Reason("on_its_way", {"channels": outlook.on_its_way}), {})]
     down = [Reason("down", {"what": what, "since": since}) for what, since in outlook.down]
     yield [(reason, {}) for reason in [*down, *_owed(outlook.owed)]]
@@ -178,6 +180,8 @@ def placeholders(template: str) -> frozenset[str]:
 
 def _shown(name: str, value: object, args: Mapping[str, object], language: str, zone: tzinfo) -> str:
     match value:
+        case datetime() if name == "day":
+            return f"{value.astimezone(zone):%d.%m.%Y}"
         case datetime():
             return _clock(value, zone)
         case timedelta():

@@ -25,6 +25,7 @@ EVERYTHING = {
     "days": 6,
     "after_s": 15.0,
     "at": SINCE,
+    "day": SINCE,
     "because": "sai giờ",
     "by": "Lan",
     "command": "loa connect zalo",
@@ -210,7 +211,8 @@ def test_the_summary_tells_the_most_important_first():
         (Outlook(status=Status.OPEN), "Under way."),
         (Outlook(status=Status.OPEN, on_its_way=("zalo",)), "Under way. On its way to Zalo."),
         (Outlook(status=Status.REACHED, live=("zalo", "x", "partner")), "Out on Zalo, X and partner."),
-        (Outlook(status=Status.SCHEDULED, at=SINCE), "Goes out at 22:58."),
+        (Outlook(status=Status.SCHEDULED, at=SINCE, on_its_way=("zalo",)), "Goes out at 22:58 on 22.11.2026."),
+        (Outlook(status=Status.SCHEDULED, at=UNTIL), "Goes out at 02:04 on 23.11.2026."),
         (Outlook(status=Status.WITHDRAWN, because="sai giờ"), "Withdrawn: sai giờ."),
         (Outlook(status=Status.WITHDRAWN, live=("telegram",)), "Withdrawn. Still to be seen on Telegram."),
         (
