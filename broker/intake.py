@@ -214,6 +214,7 @@ _TELLING: Mapping[str, str] = {
     "string_pattern_mismatch": "is not of the form {pattern}",
     "string_too_long": "is too long: at most {max_length}",
     "string_too_short": "is empty: write something",
+    "string_unicode": "must be text in UTF-8",
     "string_type": "must be text",
     "too_long": "is too long: at most {max_length}",
     "too_short": "is empty: write something",

@@ -29,6 +29,8 @@ Upload = Callable[[Path, str], Awaitable[str]]
 def attached(media: list[str] | None, alts: list[str] | None) -> Attached:
     """Raises `InvalidInput` for a file that cannot be read and for more texts than pictures."""
     given, said = media or [], alts or []
+    if any("\ud800" <= letter <= "\udfff" for text in said for letter in text):
+        raise InvalidInput("--alt holds bytes that are no UTF-8: write it again.")
     if len(said) > len(given):
         raise InvalidInput("There are more --alt than --media: give one --alt for each picture, in order.")
     for name in given:

@@ -94,7 +94,7 @@ class Client:
         return await self._listed("POST", "/announcements/preview", "previews", body)
 
     async def announcements(self, limit: int = 20, status: str | None = None) -> list[dict[str, Any]]:
-        query = f"?limit={limit}" + (f"&status={quote(status)}" if status else "")
+        query = f"?limit={limit}" + (f"&status={_part(status)}" if status else "")
         return await self._listed("GET", f"/announcements{query}", "announcements")
 
     async def announcement(self, any_id: str) -> dict[str, Any]:
@@ -188,11 +188,8 @@ class Client:
         return self._parsed(text)
 
     def _unreachable(self, error: Exception) -> Unreachable:
-        number, said = getattr(error, "errno", None) or 0, getattr(error, "strerror", None)
-        why = os.strerror(number) if number > 0 else said or "the address cannot be used"
-        return Unreachable(
-            f"No server answers at {self.url} ({why.lower()}): start `loa serve`, or name it with --server."
-        )
+        what_to_do = "start `loa serve`, or name it with --server"
+        return Unreachable(f"No server answers at {self.url} ({_trouble(error)}): {what_to_do}.")
 
     def _parsed(self, text: str) -> Any:
         try:
@@ -229,5 +226,20 @@ class Client:
             raise self._unreachable(error) from None
 
 
+def _trouble(error: Exception) -> str:
+    """Why there is no connection, as short as the system says it."""
+    number, said = getattr(error, "errno", None) or 0, getattr(error, "strerror", None)
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return "its certificate is not accepted"
+        case aiohttp.ClientSSLError():
+            return "it speaks no TLS"
+        case _:
+            return (os.strerror(number) if number > 0 else said or "the address cannot be used").lower()
+
+
 def _part(text: str) -> str:
-    return quote(text, safe="")
+    """An id or a name in a path."""
+    if not text:
+        raise InvalidInput("The id or name is empty: write which one is meant.")
+    return quote(text, safe="", errors="replace")

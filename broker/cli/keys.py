@@ -25,6 +25,8 @@ def new(
     as_json: AsJson = False,
 ) -> int:
     """Make an API key: it is shown once, the configuration gets its SHA-256 only."""
+    if not (name.strip() and name.isprintable()):
+        raise InvalidInput("A key needs a name that can be read: say whose it is.")
     allowed = checked_scopes(scopes)
     key, digest = new_key()
     line = f"{{ name = {quoted(name)}, sha256 = {quoted(digest)}, scopes = [{', '.join(map(quoted, allowed))}] }}"

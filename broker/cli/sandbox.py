@@ -21,7 +21,9 @@ def sandbox(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[PLATFORM]...", help="Which; all of them unless said.")
     ] = None,
-    control_port: Annotated[int, typer.Option(help="Port that steers them; any free one unless said.")] = 0,
+    control_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port that steers them; any free one unless said.")
+    ] = 0,
     as_json: AsJson = False,
 ) -> int:
     """Run emulated platforms on this machine until Ctrl-C, with a port to make them fail."""

@@ -42,6 +42,11 @@ USAGE = [
     (["resolve", "TVD-7QK2F9", "zalo", "perhaps"], 2, "say `live` or `not-live`"),
     (["key", "new", "--scopes", "everything"], 2, "'everything' is no scope: choose from read, send, operate"),
     (["key", "new", "--scopes", ","], 2, "no scope was named"),
+    (["key", "new", "  "], 2, "needs a name"),
+    (["key", "new", "\udcff"], 2, "needs a name"),
+    (["send", *NEWS, "--media", "a", "--alt", "\udcff"], 2, "--alt holds bytes that are no UTF-8"),
+    (["withdraw", "", "--server", "http://127.0.0.1:9"], 2, "The id or name is empty"),
+    (["sandbox", "--control-port", "99999"], 2, "--control-port"),
     (["sandbox", "myspace"], 2, "choose from"),
     (["demo", "--sabotage", "rain"], 2, "choose from"),
     (["check", "--config", "gone.toml"], 2, "gone.toml: there is no such file"),
@@ -50,10 +55,10 @@ USAGE = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "code", "told"), USAGE, ids=[" ".join(a).replace("\0", "0") for a, *_ in USAGE])
+@pytest.mark.parametrize(("arguments", "code", "told"), USAGE, ids=[ascii(" ".join(a)) for a, *_ in USAGE])
 def test_wrong_usage(arguments: list[str], code: int, told: str, loa: Loa, tmp_path: Path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    environment = {"LOA_KEY": "loa_x"} if "nowhere" in arguments or "resolve" in arguments else {}
+    environment = {"LOA_KEY": "loa_x"} if {"nowhere", "resolve", "withdraw"} & {*arguments} else {}
     said = loa(*arguments, **environment)
     assert said.code == code, said.err
     assert told in said.err
@@ -79,12 +84,14 @@ REFUSED = [
     (["resolve", "TVD-000000", "zalo", "live"], 4, "There is no announcement"),
     (["status", "--only", "somewhere"], 2, "status"),
     (["probe", "myspace"], 4, "There is no channel 'myspace'"),
+    (["probe", "my\udcffspace"], 4, "There is no channel 'my?space'"),
+    (["withdraw", "TVD-000000", "--because", "\udcff"], 2, "because must be text in UTF-8"),
     (["pause", "../channels"], 4, "There is no channel"),
     (["rehearse", "myspace"], 4, "There is no channel 'myspace'"),
 ]
 
 
-@pytest.mark.parametrize(("arguments", "code", "told"), REFUSED, ids=[" ".join(a)[:40] for a, *_ in REFUSED])
+@pytest.mark.parametrize(("arguments", "code", "told"), REFUSED, ids=[ascii(" ".join(a)[:40]) for a, *_ in REFUSED])
 def test_what_the_server_refuses(arguments: list[str], code: int, told: str, loa: Loa, server: Server):
     before = loa("status", "--json", **server.environment).json
     said = loa(*arguments)
@@ -108,6 +115,8 @@ def test_no_server_is_told_apart_from_a_wrong_one(loa: Loa, server: Server):
     said = loa("status", LOA_URL=address, LOA_KEY="loa_x")
     assert said.code == 3
     assert f"No server answers at {address}" in said.err
+    said = loa("status", LOA_URL=server.url.replace("http:", "https:"))
+    assert (said.code, "it speaks no TLS" in said.err) == (3, True)
     said = loa("status", LOA_URL=server.platforms["webhook"]["base_urls"]["api"])
     assert said.code == 3
     assert "is no Loa server" in said.err
