@@ -42,10 +42,13 @@ def by_time(delivery: Delivery, policy: Policy, now: datetime) -> Delivery:
 
 
 def _given_up(d: Delivery, policy: Policy, end: datetime) -> Delivery:
-    """Nobody could tell in time; after a repeat, neither how many copies there are."""
-    in_vain = d.repeats and not is_in_the_dark(policy)
-    reason = uncounted(d.repeats + 1) if in_vain else Reason("unconfirmed_time", {"until": iso(end)})
-    return moved(d, S.UNCONFIRMED, reason, Cause.UNCLEAR)
+    """Nobody could tell in time; after a repeat, neither how many copies there are. What was there and hidden from
+    readers goes on saying so, with what to do."""
+    if d.repeats and not is_in_the_dark(policy):
+        return moved(d, S.UNCONFIRMED, uncounted(d.repeats + 1), Cause.UNCLEAR)
+    if d.reason is not None and d.reason.key == "hidden":
+        return moved(d, S.UNCONFIRMED, d.reason, d.cause)
+    return moved(d, S.UNCONFIRMED, Reason("unconfirmed_time", {"until": iso(end)}), Cause.UNCLEAR)
 
 
 def time_limit(delivery: Delivery, policy: Policy) -> datetime | None:

@@ -328,7 +328,7 @@ def test_a_count_that_shows_no_copy_asks_for_the_known_one_by_its_id():
     assert settle(counted, Verb.FIND, Absent(), policy(), at(66)).state is S.REMOVED
 
 
-@pytest.mark.parametrize("outcome", [NOT_SEEN, REFUSED])
+@pytest.mark.parametrize("outcome", [NOT_SEEN, REFUSED, Live("p7", seen=Seen.ACCOUNT)])
 def test_copies_that_could_not_be_counted_after_a_repeat_are_reported(outcome: Finding):
     d = settle(delivery(S.SENDING, repeats=1), Verb.PUBLISH, Live("p9"), policy(abilities=FINDS_ONLY), NOW)
     while d.next_at is not None:
@@ -595,6 +595,13 @@ def test_by_time(state: State, step: StepClass, more: dict[str, Any], seconds: f
     assert time_limit(d, how) == at(seconds)
     assert by_time(d, how, at(seconds) - s(0.001)) is d
     assert by_time(d, how, at(seconds)).state is then
+
+
+@pytest.mark.parametrize(("state", "verb"), [(S.CHECKING, Verb.FIND), (S.PENDING, Verb.CONFIRM)])
+def test_a_copy_that_stays_hidden_goes_on_saying_what_to_do(state: State, verb: Verb):
+    hidden = settle(delivery(state), verb, HIDDEN, policy(), NOW)
+    ended = by_time(hidden, policy(), at(4 * 3600))
+    assert (ended.state, ended.cause, ended.reason) == (S.UNCONFIRMED, Cause.ACCOUNT, hidden.reason)
 
 
 @pytest.mark.parametrize("state", [*sorted(RESTING), S.STANDBY])
