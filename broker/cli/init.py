@@ -18,12 +18,11 @@ from broker.cli.options import AsJson
 from broker.cli.show import print_json, quoted
 from broker.errors import InvalidInput
 from broker.rules.agency import Scope
+from broker.settings import asks_for_consent, load, load_adapters
 
 EXAMPLE = "config.example.toml"
 USUAL = ("site", "facebook", "zalo")
 KEY_NAME = "desk"
-BY_CONSENT = ("facebook", "instagram", "threads", "zalo", "tiktok", "youtube", "telegram")
-"""Channels of the example whose account a person connects."""
 _HEAD = """# Loa's configuration, made by `loa init`. Put your own where it says replace-with or .example;
 # `loa check` names what is left.
 #
@@ -157,7 +156,8 @@ def _write(path: Path, text: str) -> None:
 
 
 def _told(to: Path, key: str, chosen: Sequence[str]) -> list[str]:
-    connectable = [one for one in chosen if one in BY_CONSENT]
+    [agency] = load(to, {}, load_adapters()).agencies.values()
+    connectable = [one for one in chosen if asks_for_consent(agency.channels[one])]
     lines = [f"{to} is written. The key to everything, shown only now:", "", f"  export LOA_KEY={key}", ""]
     lines += [
         "Next:",

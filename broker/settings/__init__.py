@@ -3,8 +3,8 @@
 `load` gives a `Configuration` or raises one `ConfigError`; `shown` tells the effective values, masked.
 """
 
-from broker.settings.adapters import load_adapters
+from broker.settings.adapters import asks_for_consent, load_adapters
 from broker.settings.resolve import Configuration, load
 from broker.settings.show import shown
 
-__all__ = ["Configuration", "load", "load_adapters", "shown"]
+__all__ = ["Configuration", "asks_for_consent", "load", "load_adapters", "shown"]

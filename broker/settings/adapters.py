@@ -7,6 +7,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, NoReturn, cast
 
 from broker.contract import Adapter, ChannelSettings, Profile, Registry, Tools
+from broker.rules.agency import ConfiguredChannel
 
 GROUP = "loa.adapters"
 
@@ -35,13 +36,22 @@ class _Installed(Mapping[str, type[Adapter]]):
 
 def profile_of(adapter: type[Adapter], settings: ChannelSettings, agency: str, channel: str) -> Profile:
     """What the adapter declares with these settings, before there is a session, a clock or a store to hand it."""
+    return _bare(adapter, settings, agency, channel).profile
+
+
+def asks_for_consent(one: ConfiguredChannel) -> bool:
+    """Whether a person connects its account: its token is its own, and is obtained by `loa connect`."""
+    agency, _, name = one.channel.key.partition("/")
+    return one.settings.token_of is None and _bare(one.adapter, one.settings, agency, name).connector is not None
+
+
+def _bare(adapter: type[Adapter], settings: ChannelSettings, agency: str, channel: str) -> Adapter:
     nothing = cast("Any", _Nothing())
-    tools = Tools(channel=channel, session=nothing, clock=nothing, vault=nothing, agency=agency)
-    return adapter(settings, tools).profile
+    return adapter(settings, Tools(channel=channel, session=nothing, clock=nothing, vault=nothing, agency=agency))
 
 
 class _Nothing:
-    """Stands for the tools while only the profile is asked for: a constructor keeps them, and uses them later."""
+    """Stands for the tools while only declarations are asked for: a constructor keeps them, and uses them later."""
 
     def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"an adapter's constructor must not use its tools ({name})")

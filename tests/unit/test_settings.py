@@ -14,7 +14,7 @@ from broker.contract import ChannelSettings
 from broker.errors import ConfigError, InvalidInput
 from broker.model import Goal, OnUnconfirmed, Urgency
 from broker.rules.agency import Agency, Scope
-from broker.settings import Configuration, load, load_adapters, shown
+from broker.settings import Configuration, asks_for_consent, load, load_adapters, shown
 from broker.settings.tree import (
     AgencySection,
     GoalSection,
@@ -485,6 +485,16 @@ def test_the_example_names_every_key():
     sections = (ServerSection, StoreSection, AgencySection, KeySection, RouteSection, GoalSection, ChannelSettings)
     keys = {key for section in (*sections, Settings) for key in section.model_fields}
     assert not {key for key in keys if key not in example}
+
+
+def test_who_asks_for_consent_says_its_adapter_and_a_shared_token_is_its_holders(loaded: Load):
+    app = 'app_id = "1"\napp_secret = "s"\n'
+    zalo = f'[channels.zalo]\noa_id = "2"\ncover_url = "https://tin.example/c.jpg"\n{app}'
+    push = f'[channels.zalo_push]\noa_id = "2"\ncover_url = "https://tin.example/c.jpg"\n{app}'
+    instagram = '[channels.instagram]\nflavour = "facebook"\nuser_id = "3"\n'
+    channels = loaded(USUAL + zalo + push + f'token_of = "zalo"\n{instagram}').agencies["agency"].channels
+    assert {name for name, one in channels.items() if asks_for_consent(one)} == {"zalo"}
+    assert asks_for_consent(loaded(SMALL + push).agencies["agency"].channels["zalo_push"])
 
 
 def test_the_example_works():

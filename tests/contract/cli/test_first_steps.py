@@ -21,6 +21,8 @@ from broker.settings import load, load_adapters
 from tests.contract.cli.conftest import EXAMPLE, Loa, Said, Server
 
 EVERY = tuple(tomllib.loads(EXAMPLE.read_text(encoding="utf-8"))["channels"])
+CONNECTED = {"facebook", "instagram", "threads", "zalo", "tiktok", "youtube", "telegram"}
+"""Whose account a person connects."""
 
 
 # -- init
@@ -34,6 +36,7 @@ def test_what_init_writes_works_at_once(loa: Loa, tmp_path: Path, channels: tupl
         assert (said.code, path.exists()) == (2, False)
         return
     assert said.code == 0
+    assert set(re.findall(r"loa connect (\w+)", said.out)) == CONNECTED & set(channels)
     agency = load(path, {}, load_adapters()).agencies["agency"]
     assert (agency.name, agency.prefix, set(agency.channels)) == ('Báo "Mới"\\', "BM", set(channels))
     assert set(agency.alerts) == {one for one in channels if one.startswith("duty")}
