@@ -34,6 +34,8 @@ DATA_ERRORS = (
 _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _BUSY_TIMEOUT_S = 10.0
+LONG_LOG_BYTES = 64 * 1024 * 1024
+"""Four times what calls for a checkpoint (sqlite.py): only a reader that stays for long lets it grow so far."""
 CHECKED_AT_MOST_BYTES = 128 * 1024 * 1024
 """A check reads the whole file: so much takes well under a second."""
 
@@ -123,10 +125,17 @@ class Database:
         with self._lock:
             db = self._sound_writer()
             try:
-                db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+                if self._log_bytes() > LONG_LOG_BYTES:
+                    _cut_off_log(db)
+                else:
+                    db.execute("PRAGMA wal_checkpoint(PASSIVE)")
             except sqlite3.Error as error:
                 if not _is_full(error):
                     self._judge(error)
+
+    def _log_bytes(self) -> int:
+        log = Path(f"{self.path}-wal")
+        return log.stat().st_size if not self.in_memory and log.exists() else 0
 
     def _sound_writer(self) -> sqlite3.Connection:
         if self._failure:
@@ -181,6 +190,15 @@ class Database:
         else:
             db.execute("PRAGMA query_only = ON")
         return db
+
+
+def _cut_off_log(db: sqlite3.Connection) -> None:
+    """Moves it into the file, and gives its space back if nobody reads in it; waits for nobody."""
+    db.execute("PRAGMA busy_timeout = 0")
+    try:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    finally:
+        db.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_S * 1000:.0f}")
 
 
 def _migrate(db: sqlite3.Connection, path: Path) -> None:

@@ -21,6 +21,7 @@ from structlog.testing import capture_logs
 from broker.errors import StoreError, StoreFull, StoreInUse
 from broker.model import State
 from broker.store import Done, Store
+from broker.store.database import LONG_LOG_BYTES
 from broker.store.queries import Queries
 from broker.store.rows import checksum
 from broker.store.sqlite import SqliteStore
@@ -310,6 +311,27 @@ def test_a_reader_never_sees_half_a_commit(path: Path):
             cases = [after for _, after in moves]
         done.append(True)
         assert [reader.result(timeout=120) for reader in readers] == [{1}] * 2
+
+
+def test_a_log_that_grew_while_somebody_read_is_cut_off_when_nobody_does(path: Path):
+    """A backup of a large store holds a snapshot for minutes."""
+    log = path.with_name(f"{path.name}-wal")
+    with closing(opened(path)) as store:
+        database = store._database
+        with database.reading() as reader:
+            reader.execute("SELECT count(*) FROM announcement").fetchone()
+            for n in range(7):
+                with database.writing() as db:
+                    db.execute("INSERT INTO breaker VALUES (?, ?)", (f"a/{n}", f'"{"x" * 10_000_000}"'))
+            grown = log.stat().st_size
+            begun = time.monotonic()
+            database.checkpoint()
+            assert time.monotonic() - begun < 8, "it waits for no reader"
+            assert log.stat().st_size == grown > LONG_LOG_BYTES
+        database.checkpoint()
+        assert log.stat().st_size == 0
+        store.commit([accept(case(1))])
+        assert len(store.breakers()) == 7
 
 
 # plans
