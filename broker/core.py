@@ -58,6 +58,7 @@ from broker.rules.standing import Channels
 from broker.store import Broken, Done, Exists, IdempotencyRecord, InboxEntry, Store
 
 Body = Mapping[str, Any] | Submission
+DISK_ANSWERS_WITHIN_S = 10.0
 LOOKED_AT_AGAIN = 50
 """Withdrawn announcements whose files are looked for again."""
 
@@ -95,6 +96,8 @@ class Broker:
         """Why no announcement can be taken in now; None while all is well."""
         if self.engine.writer.failure is not None:
             return "The store failed: restart the broker when its disk is well."
+        if self.engine.writer.silent_s > DISK_ANSWERS_WITHIN_S:
+            return "The disk does not answer: what is sent now is answered when it does."
         if not self.engine.lease.covers(timedelta(0)):
             return "This run has lost its lease on the store."
         return None

@@ -66,6 +66,11 @@ TABLE = (
         "tests/acceptance/test_power.py::test_without_syncs_a_power_cut_loses_what_was_acknowledged",
     ),
     Sabotage(
+        "unwatched",
+        "a process whose loop stands still ends itself",
+        "tests/acceptance/test_restart.py::test_a_broker_that_hangs_ends_itself_and_goes_on_after_a_new_start",
+    ),
+    Sabotage(
         "row_twice",
         "a row occurs once in a batch",
         "tests/unit/test_writer.py::test_sabotage_a_row_twice_in_a_batch_is_seen",

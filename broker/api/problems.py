@@ -176,7 +176,7 @@ CATALOGUE = _catalogue(
         "not_ready",
         503,
         "Try again after `Retry-After`.",
-        "The broker is starting, stopping, or has lost its store or lease.",
+        "The broker is starting or stopping, has lost its store or lease, or its disk does not answer.",
         retry_after=5,
     ),
     Known(

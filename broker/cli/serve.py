@@ -22,6 +22,7 @@ from broker.cli.keys import new_key
 from broker.cli.processes import at_eof
 from broker.cli.sandboxed import adapters_of, pointed_at, with_key, with_variables
 from broker.cli.show import print_line, whisper
+from broker.cli.watchdog import watchdog
 from broker.core import Broker
 from broker.engine.switches import Switches
 from broker.errors import ConfigError
@@ -63,6 +64,7 @@ async def serve_until_stopped(
 
     `until_eof`: stops as well when stdin ends.
     """
+    switches = switches or Switches()
     stop, failed = asyncio.Event(), asyncio.Event()
     loop, server = asyncio.get_running_loop(), configuration.server
 
@@ -73,7 +75,8 @@ async def serve_until_stopped(
 
     if until_eof:
         at_eof(stop.set)
-    async with open_broker(configuration, on_failed=fail, switches=switches) as broker:
+    watched = watchdog(switches.hung_after_s)
+    async with open_broker(configuration, on_failed=fail, switches=switches) as broker, watched:
         _spare_the_collector()
         _say_restored(broker, configuration)
         app = create_app(

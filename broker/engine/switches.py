@@ -60,5 +60,7 @@ class Switches:
     crash_is_checking: bool = True
     acknowledge_first: bool = False
     synchronous: str = "FULL"
+    hung_after_s: float | None = 60.0
+    """How long the event loop may stand still before the process ends; None: nobody watches."""
     at: At = pass_by
     """Called at every point, from any thread."""

@@ -129,6 +129,7 @@ class Writer:
         self._failure: StoreError | None = None
         self._full: StoreFull | None = None
         self._refuse_until = 0.0
+        self._taken_at: float | None = None
         self._runner: asyncio.Task[None] | None = None
         self._work = asyncio.Event()
         self._gathers: list[Callable[[], None]] = []
@@ -143,6 +144,11 @@ class Writer:
     def waiting(self) -> int:
         """Operations that are neither durable nor refused."""
         return len(self._batcher)
+
+    @property
+    def silent_s(self) -> float:
+        """How long the disk has been at one batch without an answer; 0 when it has nothing to do."""
+        return 0.0 if self._taken_at is None else self._clock.monotonic() - self._taken_at
 
     async def start(self) -> None:
         """Idempotent."""
@@ -206,6 +212,7 @@ class Writer:
         """Batch after batch, until it failed, or is stopping and nothing waits."""
         with ThreadPoolExecutor(1, "writer") as thread:
             while batch := await self._next_batch():
+                self._taken_at = self._clock.monotonic()
                 self._sabotage(batch)
                 if self._commit_delay:
                     await self._clock.sleep(self._commit_delay())
@@ -213,6 +220,7 @@ class Writer:
                     written = self._write(batch)
                 else:
                     written = await self._loop.run_in_executor(thread, self._write, batch)
+                self._taken_at = None
                 if not written and not self._stopping:
                     await self._clock.sleep(FULL_RETRY_S)
 

@@ -2,6 +2,7 @@
 
     LOA_CRASH_AT=intent.durable:3     SIGKILL when that point is passed for the third time
     LOA_FREEZE_AT=intent.durable:1    SIGSTOP there; somebody else must send SIGCONT
+    LOA_HANG_AT=intent.durable:1      the thread that passes there stands still for ever; the watchdog waits 3 s
     LOA_CLOCK_SHIFT=FILE              the wall clock is off by the seconds written there, read anew each time
     LOA_SLOW_COMMIT=0.2               every commit takes that many seconds
     LOA_SABOTAGE=hasty,gate           see SABOTAGE, ADAPTERS and PATCHES
@@ -39,11 +40,13 @@ from broker.engine.switches import Point, Switches
 from broker.outcome import Absent, Fault, Finding, NotSeen, Outcome, Unavailable, Uncertain
 from broker.settings import load, load_adapters
 
+HUNG_AFTER_S = 3.0
 SABOTAGE: Mapping[str, Mapping[str, Any]] = {
     "gate": {"gate": False},
     "crash_is_due": {"crash_is_checking": False},
     "acknowledge_first": {"acknowledge_first": True},
     "synchronous_off": {"synchronous": "OFF"},
+    "unwatched": {"hung_after_s": None},
 }
 """Switches of the broker itself; each must turn a test red (tests/sabotage.py)."""
 
@@ -122,11 +125,11 @@ PATCHES: Mapping[str, Callable[[], None]] = {"naive_clock": follow_the_wall}
 
 @dataclass(slots=True)
 class Hook:
-    """Sends this process a signal when one point is passed for the n-th time, and makes commits slow."""
+    """Does something to this process when one point is passed for the n-th time, and makes commits slow."""
 
     point: str
     n: int
-    signal: signal.Signals
+    act: Callable[[], object]
     commit_s: float
     _passed: Counter[str] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -136,20 +139,32 @@ class Hook:
             threading.Event().wait(self.commit_s)  # a slow disk
         with self._lock:
             self._passed[point] += 1
-            if point == self.point and self._passed[point] == self.n:
-                os.kill(os.getpid(), self.signal)
+            is_it = point == self.point and self._passed[point] == self.n
+        if is_it:
+            self.act()
+
+
+def hang() -> None:
+    """For ever, as a computation without end in an adapter does."""
+    threading.Event().wait()
+
+
+ACTS: Mapping[str, Callable[[], object]] = {
+    "LOA_CRASH_AT": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "LOA_FREEZE_AT": lambda: os.kill(os.getpid(), signal.SIGSTOP),
+    "LOA_HANG_AT": hang,
+}
 
 
 def switches(environment: Mapping[str, str]) -> Switches:
-    changed: dict[str, Any] = {}
+    changed: dict[str, Any] = {"hung_after_s": HUNG_AFTER_S} if environment.get("LOA_HANG_AT") else {}
     for name in _sabotage(environment):
         changed |= SABOTAGE.get(name, {})
-    freezes = environment.get("LOA_FREEZE_AT", "")
-    point, _, n = (freezes or environment.get("LOA_CRASH_AT", "")).partition(":")
+    where, act = next(((environment[name], act) for name, act in ACTS.items() if environment.get(name)), ("", hang))
+    point, _, n = where.partition(":")
     assert not point or Point(point)
     commit_s = float(environment.get("LOA_SLOW_COMMIT") or 0)
-    number = signal.SIGSTOP if freezes else signal.SIGKILL
-    return Switches(**changed, at=Hook(point, int(n or 1), number, commit_s))
+    return Switches(**changed, at=Hook(point, int(n or 1), act, commit_s))
 
 
 def registry(environment: Mapping[str, str]) -> Registry:
@@ -184,7 +199,7 @@ def _sabotage(environment: Mapping[str, str]) -> list[str]:
 
 def serve(config: str) -> int:
     """Serves until it is stopped or dies."""
-    test_only = {"LOA_CRASH_AT", "LOA_FREEZE_AT", "LOA_SABOTAGE", "LOA_CLOCK_SHIFT", "LOA_SLOW_COMMIT"}
+    test_only = {*ACTS, "LOA_SABOTAGE", "LOA_CLOCK_SHIFT", "LOA_SLOW_COMMIT"}
     for name in PATCHES.keys() & set(_sabotage(os.environ)):
         PATCHES[name]()
     if shifts := os.environ.get("LOA_CLOCK_SHIFT"):

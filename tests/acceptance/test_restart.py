@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from signal import SIGKILL
+
+import pytest
+
+from tests.acceptance.processes import PATIENCE_S
 from tests.acceptance.rig import Rig
+from tests.acceptance.runner import HUNG_AFTER_S
 
 
 async def test_a_backlog_that_no_outage_made_is_sent_whole(rig: Rig) -> None:
@@ -17,3 +23,17 @@ async def test_a_backlog_that_no_outage_made_is_sent_whole(rig: Rig) -> None:
     verdict = await rig.verdict()
     assert [*verdict.faults, *verdict.given_up] == []
     assert verdict.deliveries == 8 * 6
+
+
+@pytest.mark.parametrize("sabotage", ["", "unwatched"])
+async def test_a_broker_that_hangs_ends_itself_and_goes_on_after_a_new_start(rig: Rig, sabotage: str) -> None:
+    """Its loop stands still between an intent and its first byte. Sabotage: nobody watches."""
+    rig.environment["LOA_HANG_AT"] = "intent.durable:2"
+    await rig.start(sabotage=sabotage)
+    rig.submit(2)
+    assert await rig.died(within=HUNG_AFTER_S * 3 if sabotage else PATIENCE_S) == (not sabotage)
+    assert await rig.end() == (-SIGKILL if sabotage else 1)
+    assert ("most recent call first" in rig.words()) == (not sabotage)
+    rig.environment.clear()
+    await rig.start()
+    assert (await rig.verdict()).faults == []

@@ -20,6 +20,7 @@ from aiohttp import web
 
 from adapters.emulators.facebook import FacebookEmulator
 from adapters.emulators.webhook import WebhookEmulator
+from broker import core
 from broker.api import Options, create_app
 from broker.api.problems import CATALOGUE, problem_of
 from broker.errors import LoaError, Overloaded, StoreError, StoreFull
@@ -33,6 +34,8 @@ from tests.contract.api.newsroom import (
     PAGE_TOKEN,
     SECRETS,
     TIN,
+    Answer,
+    Newsroom,
     Server,
     configuration,
     newsroom,
@@ -215,6 +218,24 @@ async def test_a_broken_store_makes_the_broker_unready(room):
     assert (await room.get("/healthz", key=None)).status == 200
     refused = await room.post("/v1/announcements", NEWS)
     assert (refused.status, refused.code) == (503, "store_unavailable")
+
+
+async def test_a_disk_that_does_not_answer_makes_the_broker_unready(room, monkeypatch):
+    monkeypatch.setattr(core, "DISK_ANSWERS_WITHIN_S", 0.2)
+    with room.broker.store._database._lock:  # as a write that hangs in the kernel holds it
+        waiting = asyncio.create_task(room.post("/v1/announcements", NEWS))
+        answer = await _until(room, 503)
+        assert "disk does not answer" in answer.json["detail"]
+        assert (await room.get("/healthz", key=None)).status == 200
+    assert (await waiting).status == 202
+    await _until(room, 200)
+
+
+async def _until(room: Newsroom, status: int) -> Answer:
+    async with asyncio.timeout(60):
+        while (answer := await room.get("/readyz", key=None)).status != status:
+            continue
+    return answer
 
 
 def test_only_those_errors_ask_to_come_again_that_pass():
