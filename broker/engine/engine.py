@@ -35,7 +35,7 @@ from broker.errors import StoreError
 from broker.model import Announcement, Case, Delivery, Event, Post, Role, StepClass
 from broker.rules.agency import Agency
 from broker.rules.delivery import keeps_its_words
-from broker.rules.failover import give_up_late_copy, newest
+from broker.rules.failover import give_up_late_copy
 from broker.store import RESTORED, InboxEntry, Store
 from broker.values import replace
 
@@ -241,9 +241,8 @@ class Engine:
         pacer.refilled(refs)
 
     async def _give_up_old_copies(self, agency: str, channel: str) -> None:
-        owed = await self.call(self.store.owed, agency, channel)
-        kept = newest(owed, NEWEST_LATE_COPIES)
-        old = [i for i, _ in owed if i not in kept]
+        newest_first = await self.call(self.store.owed, agency, channel)
+        old = newest_first[NEWEST_LATE_COPIES:]
         for start in range(0, len(old), CLAIM):
             some = old[start : start + CLAIM]
             if self.dispatcher.room < CLAIM:

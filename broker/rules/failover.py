@@ -7,7 +7,6 @@ started and let go for what fails is in walk.py, what a withdrawal does in withd
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 
 from msgspec import Struct
@@ -113,11 +112,6 @@ def is_class_c(delivery: Delivery, channel: Channel) -> bool:
 
 
 # late copies
-
-
-def newest(owed: Iterable[tuple[str, datetime]], keep: int) -> set[str]:
-    """Which owed late copies are made after an outage: the newest `keep`, by time of writing."""
-    return {i for i, _ in sorted(owed, key=lambda pair: pair[1], reverse=True)[:keep]}
 
 
 def give_up_late_copy(case: Case, channel: str, keep: int) -> Case:

@@ -296,8 +296,8 @@ class Store(Protocol):
         """Platform id of the delivery of this channel that went live last, at or after `since`: for the list check."""
         ...
 
-    def owed(self, agency: str, channel: str, limit: int | None = None) -> list[tuple[str, datetime]]:
-        """(announcement id, accepted_at) of `post_to` deliveries in `due` on this channel, newest first."""
+    def owed(self, agency: str, channel: str) -> list[str]:
+        """Ids of announcements with a `post_to` delivery in `due` on this channel, newest first."""
         ...
 
     def breakers(self) -> dict[str, Mapping[str, Any]]: ...

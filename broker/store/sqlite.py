@@ -199,9 +199,8 @@ class SqliteStore:
         found = self._read("in_question", agency=agency, channel=channel, after=after, limit=limit)
         return [each for [each] in found]
 
-    def owed(self, agency: str, channel: str, limit: int | None = None) -> list[tuple[str, datetime]]:
-        found = self._read("owed", agency=agency, channel=channel, limit=-1 if limit is None else limit)
-        return [(each, from_micros(at)) for each, at in found]
+    def owed(self, agency: str, channel: str) -> list[str]:
+        return [each for [each] in self._read("owed", agency=agency, channel=channel)]
 
     def live_neighbour(self, agency: str, channel: str, since: datetime, not_id: str) -> str | None:
         found = self._read("live_neighbour", agency=agency, channel=channel, since=to_micros(since), not_id=not_id)
