@@ -85,12 +85,16 @@ class Pacer:
     def health_changed(self, down: Down | None) -> None:
         """A channel that was down starts again with one in flight, doubling after each clean round.
 
-        Nothing goes before a refill has decided which late copies are still wanted.
+        Nothing goes, no trial either, before a refill has decided which late copies are still wanted.
         """
-        if self.down is not None and down is None:
-            self._clean_rounds, self._clean_in_round, self.backlog, self._is_sifted = 0, 0, True, False
-        if down is not None and down.half_open:
+        tried, tries = _is_on_trial(self.down), _is_on_trial(down)
+        is_back = self.down is not None and down is None
+        if is_back:
+            self._clean_rounds, self._clean_in_round = 0, 0
+        if is_back or tries:
             self.backlog = True
+        if is_back or (tries and not tried):
+            self._is_sifted = False
         self.down = down
         self.pump()
 
@@ -169,11 +173,11 @@ class Pacer:
     # inside
 
     def _allowed(self) -> int:
-        half_open = self.down is not None and self.down.half_open
-        return allowed_in_flight(self._profile, self._clean_rounds, down=self.down is not None, may_try=half_open)
+        down, may_try = self.down is not None, _is_on_trial(self.down)
+        return allowed_in_flight(self._profile, self._clean_rounds, down=down, may_try=may_try)
 
     def _free(self) -> bool:
-        waits = self.stopped or not (self._is_sifted or self.down)
+        waits = self.stopped or not self._is_sifted
         return not waits and self._in_flight < self._allowed() and self._wait_s() <= 0
 
     def _ask_for_more(self) -> None:
@@ -226,3 +230,7 @@ class Pacer:
 
     def _now(self) -> float:
         return self._clock.monotonic()
+
+
+def _is_on_trial(down: Down | None) -> bool:
+    return down is not None and down.half_open

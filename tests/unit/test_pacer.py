@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from broker.clock import SystemClock
 from broker.engine.pacer import REFILL, Pacer, Permit
+from broker.outcome import Cause
+from broker.rules.domains import Scope
+from broker.rules.health import Down
 from broker.store import DueRef
+from broker.values import replace
 from tests.unit.builders import T0, profile
 
 
@@ -54,3 +58,19 @@ async def test_urgent_ones_in_the_store_go_before_routine_ones_in_memory():
     channel.answer(4)
     assert channel.sent[-5:] == ["routine1", "more0", "more1", "more2", "routine2"]
     assert channel.asked == before + 1, "that was all: nothing is asked again while something waits in memory"
+
+
+async def test_a_trial_waits_until_it_is_decided_which_late_copies_are_wanted():
+    channel, down = Channel(), Down(Scope.CHANNEL, "default/facebook", T0, Cause.OUTAGE, ("default/facebook",))
+    channel.pacer.health_changed(down)
+    for ref in refs("owed", 6):
+        channel.pacer.offer(ref, fresh=False)
+    before = channel.asked
+    channel.pacer.health_changed(replace(down, half_open=True))
+    assert (channel.sent, channel.asked) == ([], before + 1)
+    channel.pacer.forget("owed0")  # given up: five are newer
+    channel.pacer.sifted()
+    assert channel.sent == ["owed1"]
+    channel.pacer.health_changed(replace(down, half_open=True))
+    channel.answer(1)
+    assert channel.sent == ["owed1", "owed2"], "what is decided stays decided while it is on trial"
