@@ -124,8 +124,8 @@ class Pacer:
     def pump(self) -> None:
         """Gives permits as long as there are any; asks for a refill when one is needed, or waits for the window."""
         self._ask_for_more()
-        while self._free() and (ref := self._take()) is not None:
-            permit = self._give()
+        while any(self._lanes) and self._free():
+            ref, permit = self._take(), self._give()
             if not self._send(ref, permit):
                 permit.give_back()
             self._ask_for_more()
@@ -195,7 +195,7 @@ class Pacer:
         self._window.give(self._now())
         return Permit(self, trial=self.down is not None)
 
-    def _take(self) -> DueRef | None:
+    def _take(self) -> DueRef:
         """Urgent first; new and old in turn. A trial takes the oldest owed copy, never a new urgent one."""
         urgent, new, old = self._lanes
         if self.down is not None:
@@ -203,12 +203,10 @@ class Pacer:
         else:
             order = (urgent, old, new) if self._old_next else (urgent, new, old)
             self._old_next = not self._old_next
-        for lane in order:
-            if lane:
-                ref = lane.popitem(last=False)[1]
-                self._urgent_ran_out |= lane is urgent and not urgent and self._more_urgent
-                return ref
-        return None
+        lane = next(filter(None, order))
+        ref = lane.popitem(last=False)[1]
+        self._urgent_ran_out |= lane is urgent and not urgent and self._more_urgent
+        return ref
 
     def _count_clean(self) -> None:
         if self._clean_rounds is None:
@@ -220,8 +218,7 @@ class Pacer:
                 self._clean_rounds = None
 
     def _wait_for_the_window(self) -> None:
-        wait = self._wait_s()
-        if wait > 0 and self._timer is None and any(self._lanes):
+        if self._timer is None and any(self._lanes) and (wait := self._wait_s()) > 0:
             self._timer = asyncio.get_running_loop().call_later(wait, self._window_open)
 
     def _window_open(self) -> None:
