@@ -7,7 +7,6 @@ was passed is `Unavailable` (nothing of ours can become public), an error after 
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import ssl
 from collections.abc import Mapping
@@ -26,6 +25,7 @@ from broker.contract import Gate, GateClosed, Profile
 from broker.outcome import Fault, Unavailable, Uncertain, bounded
 
 LARGEST_ANSWER = 1 << 20
+_PART = 1 << 18
 _UNNAMED_WAIT = timedelta(seconds=30)
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
@@ -65,38 +65,32 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta:
     return bounded((date if date.tzinfo else date.replace(tzinfo=UTC)) - now)
 
 
-class _GatedBody(aiohttp.BytesIOPayload):
+class _GatedBody(aiohttp.Payload):
     """A body that asks the gate before its first byte, and is written once: aiohttp's own repeat is refused.
 
-    A large one leaves in parts, between which others run.
+    `passed` is its own: what an earlier request of the job sent says nothing about this one.
     """
 
     def __init__(self, body: bytes, content_type: str, gate: Gate) -> None:
-        super().__init__(io.BytesIO(body), content_type=content_type)
-        self._gate = gate
-        self._written = False
+        super().__init__(body, content_type=content_type)
+        self._size, self._gate, self.passed = len(body), gate, False
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return str(self._value, encoding, errors)
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         await self.write_with_length(writer, None)
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        if self._written:
+        """A large one leaves in parts, between which others run."""
+        if self.passed:
             raise ConnectionError("a request is sent once; a repeat is an attempt of its own")
-        self._written = True
-        self._gate.enter()
-        await super().write_with_length(writer, content_length)
-
-
-class _Passage:
-    """One request's own way through the job's gate: what an earlier one of the job sent says nothing about this."""
-
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
-        self.passed = False
-
-    def enter(self) -> None:
         self._gate.enter()
         self.passed = True
+        for start in range(0, len(self._value), _PART):
+            if start:
+                await asyncio.sleep(0)
+            await writer.write(self._value[start : start + _PART])
 
 
 class _Open:
@@ -133,8 +127,8 @@ async def ask(
         body, content_type = urlencode(form).encode(), FORM
     elif json_body is not None:
         body = json.dumps(json_body, ensure_ascii=False, separators=(",", ":")).encode()
-    watch: Gate = _Passage(gate) if gate else _Open()
-    data = _GatedBody(body, content_type, watch) if gate or body else None
+    sent = _GatedBody(body, content_type, gate or ALWAYS)
+    data = sent if gate or body else None
     timeout = _timeout(profile.total_timeout, profile.connect_timeout)
     try:
         async with session.request(
@@ -142,7 +136,7 @@ async def ask(
         ) as response:
             return Answer(response.status, response.headers, await _read(response))
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-        return failure(error, watch)
+        return failure(error, left=gate is not None and sent.passed)
 
 
 @lru_cache
@@ -160,13 +154,14 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     return b"".join(chunks)
 
 
-def failure(error: BaseException, gate: Gate) -> Unavailable | Uncertain:
-    """What an exception means for the post. Raises the `GateClosed` behind it, if the gate is what refused."""
+def failure(error: BaseException, *, left: bool) -> Unavailable | Uncertain:
+    """What an exception means for a post that may have `left`. Raises the `GateClosed` behind it, if the gate is what
+    refused."""
     for cause in _causes(error):
         if isinstance(cause, GateClosed):
             raise cause
     fault, detail = _fault(error)
-    return Uncertain(fault, detail) if gate.passed else Unavailable(fault, detail)
+    return Uncertain(fault, detail) if left else Unavailable(fault, detail)
 
 
 def _causes(error: BaseException | None) -> list[BaseException]:
