@@ -37,7 +37,7 @@ class Changes:
         clock_set_back: bool,
     ) -> None:
         self._stations, self._monitor, self._recompose, self._switches = stations, monitor, recompose, switches
-        self._began_at, self._clock_set_back = began_at, clock_set_back
+        self._began_at, self.clock_set_back = began_at, clock_set_back
 
     def begun(self, case: Case, channel: str, now: datetime) -> Case:
         """The durable intent, for a delivery that still wants to be sent."""
@@ -80,7 +80,7 @@ class Changes:
             crashed = Uncertain(Fault.CRASH, "the broker was stopped")
             checked = settle(delivery, Verb.PUBLISH, crashed, policy, now)
             delivery = checked if self._switches.crash_is_checking else unsent(delivery, policy, now)
-        return as_found(delivery, policy, self._began_at, now, clock_set_back=self._clock_set_back)
+        return as_found(delivery, policy, self._began_at, now, clock_set_back=self.clock_set_back)
 
     def is_cut_off(self, delivery: Delivery) -> bool:
         """It failed for what seems to be our own network: it waits for anybody outside to answer, which probes find."""

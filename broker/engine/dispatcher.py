@@ -150,7 +150,7 @@ class Dispatcher:
     def hold(self, case: Case) -> None:
         """Takes a case of this run from the store into memory; what is in flight there was begun by an ended run."""
         if not self.holds(case.announcement.id):
-            self._held.keep(Held(case, inputs=[self._changes.after_crash]))
+            self._held.keep(Held(case, inputs=[self._changes.after_crash], undecided=True))
 
     def tell(self, announcement_id: str, alter: Alter, *, inbox_id: int = 0, after: After | None = None) -> bool:
         """Takes one change in; False if the case is not held here."""
@@ -207,6 +207,19 @@ class Dispatcher:
     @property
     def held_ids(self) -> set[str]:
         return self._held.keys() | self._accepting
+
+    @property
+    def has_undecided(self) -> bool:
+        """Something found in the store is not durably decided yet."""
+        return any(held.undecided for held in self._held.values())
+
+    @property
+    def trusts_no_key(self) -> bool:
+        """The clock was set back since an earlier run, of which something may be left."""
+        return self._changes.clock_set_back
+
+    def trust_keys(self) -> None:
+        self._changes.clock_set_back = False
 
     @property
     def room(self) -> int:
@@ -287,7 +300,7 @@ class Dispatcher:
 
     def _decided(self, held: Held, made: Decision) -> None:
         closes = made.case.announcement.closed_at != held.case.announcement.closed_at
-        held.case = made.case
+        held.case, held.undecided = made.case, False
         if is_taken_back(made.case.announcement):
             held.close_gates()
         for call in made.after:

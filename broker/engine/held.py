@@ -34,6 +34,8 @@ class Held:
     after: list[After] = field(default_factory=list)
     """Called once the decision that takes in `inputs` is durable (True) or lost (False)."""
     writing: bool = False
+    undecided: bool = False
+    """Taken from the store, and nothing is decided yet about what was found."""
     ripe: bool = False
     """To be decided with the next batch."""
     permits: dict[str, Permit] = field(default_factory=dict)

@@ -48,6 +48,8 @@ class Owner:
         self._run_id, self._store, self._writer, self._dispatcher = run_id, store, writer, dispatcher
         self._stations, self._clock, self._call, self._switches = stations, clock, call, switches
         self._taking: dict[int, tuple[asyncio.Future[bool], str]] = {}
+        self._taking_over = asyncio.Lock()
+        """Held from the claim until what was claimed is in memory."""
         self._left_behind = True
         """Earlier runs may have left what nobody has claimed yet."""
 
@@ -103,9 +105,10 @@ class Owner:
     async def _claim(self) -> None:
         """Page by page. What an ended run had in flight does not wait for room: quiet cases make it."""
         while limit := min(CLAIM, self._room_to_claim()):
-            cases = await self._call(self._store.claim, self._run_id, self._clock.now(), limit)
-            self._switches.at(Point.CLAIM_DURABLE)
-            await self._adopt(cases)
+            async with self._taking_over:
+                cases = await self._call(self._store.claim, self._run_id, self._clock.now(), limit)
+                self._switches.at(Point.CLAIM_DURABLE)
+                await self._adopt(cases)
             self._switches.at(Point.CLAIM_ADOPTED)
             if len(cases) < limit:
                 self._left_behind = False
@@ -131,7 +134,12 @@ class Owner:
             if case.announcement.owner == self._run_id and case.announcement.closed_at is None:
                 self._dispatcher.hold(case)
                 return
-        await self._adopt(await self._call(self._store.adopt, self._run_id, [announcement_id]))
+        await self._take_over([announcement_id])
+
+    async def _take_over(self, ids: list[str]) -> None:
+        """What an ended run left of these."""
+        async with self._taking_over:
+            await self._adopt(await self._call(self._store.adopt, self._run_id, ids))
 
     async def _wake_stored(self) -> None:
         """Cases that are not in memory but have something to do by now."""
@@ -172,7 +180,7 @@ class Owner:
                 self._dispatcher.hold(case)
                 self._dispatcher.tell(case.announcement.id, unchanged)
         if left:
-            await self._adopt(await self._call(self._store.adopt, self._run_id, left))
+            await self._take_over(left)
 
     async def sweep(self) -> None:
         """Every minute: what this run owns must be what it holds or knows to wait in the store."""
@@ -185,6 +193,17 @@ class Owner:
                     self._dispatcher.drop(lost)
             unheld = sorted(owned - self._dispatcher.held_ids)
             await self.hold(unheld[: self._dispatcher.room])
+            if self._dispatcher.trusts_no_key:
+                await self._forget_clocks()
+
+    async def _forget_clocks(self) -> None:
+        """The clock was set back since an earlier run. Once all it left is decided, the age of keys is known again."""
+        async with self._taking_over:
+            unheld = await self._call(self._store.owned, self._run_id) - self._dispatcher.held_ids
+            if unheld or self._dispatcher.has_undecided:
+                return
+            if await self._call(self._store.forget_clocks, self._run_id):
+                self._dispatcher.trust_keys()
 
     def _policy(self, case: Case, delivery: Delivery) -> Policy | None:
         station = self._stations.get(key_of(case.announcement.agency, delivery.channel))

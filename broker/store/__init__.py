@@ -227,6 +227,11 @@ class Store(Protocol):
         """Extends the lease; None when the run was ended by another."""
         ...
 
+    def forget_clocks(self, run_id: str) -> bool:
+        """This run has decided everything it took over: that an earlier one's clock was ahead matters no longer, unless
+        that run still owns what may be out. Whether it matters for none; then a later run is not `set_back` by it."""
+        ...
+
     def end_run(self, run_id: str) -> None:
         """Gives all its announcements back at once."""
         ...

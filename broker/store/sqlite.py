@@ -118,7 +118,7 @@ class SqliteStore:
             [[latest]] = self._fetch(db, "latest_lease", run=run_id)
             run = Run(run_id, now + lease, set_back=latest > to_micros(now + lease))
             self._write(db, "end_runs", run=run_id, now=to_micros(now))
-            self._write(db, "forget_runs")
+            self._write(db, "forget_runs", now=to_micros(now))
             self._write(db, "free_orphans")
             self._write(db, "begin_run", run=run_id, lease_until=to_micros(run.lease_until))
         return run
@@ -128,6 +128,13 @@ class SqliteStore:
         with self._database.writing() as db:
             renewed = self._write(db, "renew_run", run=run_id, lease_until=to_micros(run.lease_until))
         return run if renewed else None
+
+    def forget_clocks(self, run_id: str) -> bool:
+        now = self.now()
+        with self._database.writing() as db:
+            self._write(db, "forget_clocks", now=to_micros(now))
+            [[latest]] = self._fetch(db, "latest_lease", run=run_id)
+        return bool(latest <= to_micros(now))
 
     def end_run(self, run_id: str) -> None:
         with self._database.writing() as db:

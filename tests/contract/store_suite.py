@@ -389,6 +389,21 @@ class StoreSuite:
         clock.turn(-2 * SECOND)
         assert store.begin_run("r3", LEASE).set_back
 
+    def test_a_clock_that_was_set_back_is_remembered_until_all_it_left_is_decided(self, store: Store, clock: HandClock):
+        store.begin_run("r1", LEASE)
+        store.commit([accept(case(1, owner="r1", epoch=1, delivery={"state": State.CHECKING}))])
+        clock.turn(-2 * HOUR)
+        assert store.begin_run("r2", LEASE).set_back
+        assert not store.forget_clocks("r2"), "what may be out is not claimed"
+        store.claim("r2", clock.now(), 10)
+        for n in (3, 4, 5):
+            clock.turn(SECOND)
+            assert store.begin_run(f"r{n}", LEASE).set_back, "however often a run ends before it has decided"
+        store.claim("r5", clock.now(), 10)
+        assert store.forget_clocks("r5")
+        clock.turn(SECOND)
+        assert not store.begin_run("r6", LEASE).set_back
+
     def test_many_ended_runs_are_claimed_from_in_order(self, store: Store):
         for n in range(1, 5):
             store.begin_run(f"r{n}", LEASE)

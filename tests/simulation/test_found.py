@@ -326,9 +326,21 @@ def test_what_a_run_whose_clock_was_set_back_finds_in_flight_is_not_sent_again_b
     outcome = simulate(scene([channel("meta", Kind.KEYED)]), Sabotage(started=lives.append))
     [case], [life] = outcome.cases.values(), lives
     changes, in_doubt = life.engine.dispatcher._changes, replace(case.deliveries["meta"], state=left)
-    changes._clock_set_back = True
+    changes.clock_set_back = True
     found = changes.after_crash(case.having([in_doubt]), life.clock.now())
     assert found.deliveries["meta"].state is State.UNCONFIRMED
+
+
+@pytest.mark.parametrize(("again_at", "then"), [(60, State.UNCONFIRMED), (300, State.LIVE)])
+def test_keys_are_trusted_again_when_all_is_decided_that_the_other_clock_left(again_at: float, then: State):
+    """A campaign found it: the run after the next asked a person, as long as the store knew the run with that clock."""
+    lost = Spell(Trouble.ANSWER_LOST, again_at - 1, again_at + 20)
+    strikes = [Strike(Blow.CRASH, 20, 5.0, 1), Strike(Blow.CRASH_SENT, again_at, 5.0, 1)]
+    scheduled, caught = news(0, 10, send_after=4000), news(1, again_at)
+    world = scene([channel("meta", Kind.KEYED, lost)], scheduled, caught, strikes=strikes)
+    cases = play(replace(world, clock_jumps=(0, -3600, -3600))).cases.values()
+    [case] = [case for case in cases if case.announcement.draft.send_at is None]
+    assert case.deliveries["meta"].state is then
 
 
 def test_a_question_that_waits_in_the_store_is_asked_soon_when_its_channel_answers_again():
