@@ -186,8 +186,9 @@ class Owner:
         """Every minute: what this run owns must be what it holds or knows to wait in the store."""
         while self._switches.sweep:
             await self._clock.sleep(SWEEP.total_seconds())
+            held = self._dispatcher.held_ids
             owned = await self._call(self._store.owned, self._run_id)
-            for lost in self._dispatcher.held_ids - owned:
+            for lost in held - owned:
                 case = self._dispatcher.case(lost)
                 if case is not None and case.announcement.closed_at is None:
                     self._dispatcher.drop(lost)

@@ -1,14 +1,15 @@
 """What the simulation has found, each as the smallest world that shows it (one more is in test_killed.py)."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
 from broker.contract import Job
 from broker.engine.changes import unchanged
+from broker.engine.engine import Engine
 from broker.errors import StoreError, StoreFull
 from broker.model import Case, State
 from broker.outcome import Absent
@@ -317,6 +318,29 @@ def test_what_is_being_accepted_is_not_read_back_from_the_store_beside_it():
     assert [str(finding) for finding in judge(outcome)] == []
     [events] = outcome.events.values()
     assert "checking" not in {event.kind for event in events}, "nothing of it is taken for an ended run's"
+
+
+class OwnedIsOld(Engine):
+    """What the store says it owns is some seconds old when it is heard, as it is by milliseconds with threads."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.call = self._late
+
+    async def _late(self, function: Callable[..., Any], /, *args: Any) -> Any:
+        answer = function(*args)
+        if function == self.store.owned:
+            await self.clock.sleep(5)
+        return answer
+
+
+def test_what_is_accepted_while_the_sweep_reads_is_not_taken_for_lost():
+    """Found by reading: it was dropped with its gates closed, and taken up a minute later as an ended run's."""
+    slow = channel("meta", Kind.NOTHING, nature={"latency_s": 6.0})
+    outcome = simulate(scene([slow], news(0, 63)), Sabotage(engine=OwnedIsOld))
+    assert [str(finding) for finding in judge(outcome)] == []
+    [case] = outcome.cases.values()
+    assert case.deliveries["meta"].state is State.LIVE
 
 
 @pytest.mark.parametrize("left", [State.SENDING, State.CHECKING])
