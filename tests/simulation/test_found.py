@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import pytest
 
 from broker.contract import Job
+from broker.engine.calls import P, T
 from broker.engine.changes import unchanged
 from broker.engine.engine import Engine
 from broker.errors import StoreError, StoreFull
@@ -327,8 +328,8 @@ class OwnedIsOld(Engine):
         super().__init__(**given)
         self.call = self._late
 
-    async def _late(self, function: Callable[..., Any], /, *args: Any) -> Any:
-        answer = function(*args)
+    async def _late(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        answer = function(*args, **kwargs)
         if function == self.store.owned:
             await self.clock.sleep(5)
         return answer
