@@ -8,7 +8,6 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,6 +43,8 @@ GROUPS: Mapping[str, tuple[Command, ...]] = {
 
 def _say_version(wanted: bool) -> None:
     if wanted:
+        from importlib import metadata  # slow, and seldom wanted
+
         print(f"loa {metadata.version('loa')}")
         raise typer.Exit
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from broker.cli.init import EXAMPLE_AGENCY
 from broker.contract import Path
 from broker.model import Goal, OnUnconfirmed, RoutePlan, Urgency
 from broker.rules.agency import Agency, ConfiguredChannel
@@ -44,7 +45,7 @@ def finding(agency: Agency, live: Live | None = None) -> dict[str, Any]:
         "routes": routes,
         "probe_calls_a_day": sum(_calls_a_day(one) for one in agency.channels.values()),
         "warnings": list(_warnings(agency)),
-        "left_over": [key for name, one in agency.channels.items() for key in _left_over(name, one)],
+        "left_over": list(_left_over(agency)),
     }
 
 
@@ -213,11 +214,15 @@ def _about_alerts(agency: Agency) -> Iterator[str]:
             yield f"{told}: add a way by another operator."
 
 
-def _left_over(name: str, one: ConfiguredChannel) -> Iterator[str]:
-    for key, value in one.settings:
-        text = value.get_secret_value() if isinstance(value, SecretStr) else value
-        if isinstance(text, str) and (LEFT_FROM_THE_EXAMPLE in text or _is_example(text)):
-            yield f"channels.{name}.{key}"
+def _left_over(agency: Agency) -> Iterator[str]:
+    """Settings that are still the example's."""
+    if agency.name == EXAMPLE_AGENCY:
+        yield "agency.name"
+    for name, one in agency.channels.items():
+        for key, value in one.settings:
+            text = value.get_secret_value() if isinstance(value, SecretStr) else value
+            if isinstance(text, str) and (LEFT_FROM_THE_EXAMPLE in text or _is_example(text)):
+                yield f"channels.{name}.{key}"
 
 
 def _is_example(text: str) -> bool:

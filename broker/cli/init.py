@@ -16,11 +16,10 @@ from broker.cli.exits import Exit
 from broker.cli.keys import new_key
 from broker.cli.options import AsJson
 from broker.cli.show import print_json, quoted
-from broker.errors import InvalidInput
-from broker.rules.agency import Scope
-from broker.settings import asks_for_consent, load, load_adapters
+from broker.errors import ConfigError, InvalidInput
 
 EXAMPLE = "config.example.toml"
+EXAMPLE_AGENCY = "Tin Ví Dụ"
 USUAL = ("site", "facebook", "zalo")
 KEY_NAME = "desk"
 _HEAD = """# Loa's configuration, made by `loa init`. Put your own where it says replace-with or .example;
@@ -54,15 +53,16 @@ def init(
     example = _example()
     blocks = _blocks(example)
     _free(to)
-    name = _said(name, "The agency's name", "Tin Ví Dụ", ask)
+    name = _said(name, "The agency's name", EXAMPLE_AGENCY, ask)
     prefix = _prefix(_said(prefix, "Prefix of references", "TVD", ask))
     chosen = _wanted(_said(channels, f"Channels ({', '.join(blocks)})", ",".join(USUAL), ask), blocks, _people(example))
     key, digest = new_key()
     _write(to, _configuration(example, chosen, name, prefix, url, digest))
+    connectable = _connectable(to, chosen)
     if as_json:
         print_json({"file": str(to), "key": key, "name": KEY_NAME, "channels": list(chosen)})
     else:
-        print("\n".join(_told(to, key, chosen)))
+        print("\n".join(_told(to, key, connectable)))
     return Exit.OK
 
 
@@ -96,9 +96,8 @@ def _example() -> str:
 
 def _blocks(example: str) -> dict[str, str]:
     """The tables of channels, as the example words them."""
-    found = re.findall(r"^\[channels\.(\w+)\].*?(?=^\n|\Z)", example, re.MULTILINE | re.DOTALL)
-    texts = re.finditer(r"^\[channels\.\w+\].*?(?=^\n|\Z)", example, re.MULTILINE | re.DOTALL)
-    return dict(zip(found, (one[0].rstrip() + "\n" for one in texts), strict=True))
+    texts = re.finditer(r"^\[channels\.(\w+)\].*?(?=^\n|\Z)", example, re.MULTILINE | re.DOTALL)
+    return {one[1]: one[0].rstrip() + "\n" for one in texts}
 
 
 def _table(example: str, name: str) -> str:
@@ -121,14 +120,20 @@ def _configuration(example: str, chosen: Sequence[str], name: str, prefix: str, 
 
 def _channels(blocks: Sequence[str], name: str, url: str | None) -> list[str]:
     """With the agency's own name and address where the example has its own."""
-    named = [block.replace("Tin Ví Dụ", _inside(name)) for block in blocks]
+    named = [block.replace(EXAMPLE_AGENCY, _inside(name)) for block in blocks]
     return named if url is None else [block.replace("https://tin.example/l", _inside(url)) for block in named]
 
 
 def _agency(table: str, alerts: Sequence[str], name: str, prefix: str, digest: str) -> str:
-    table = table.replace('"Tin Ví Dụ"', quoted(name)).replace('"TVD"', quoted(prefix)).replace("TVD-", f"{prefix}-")
-    ways = f"alerts = [{', '.join(map(quoted, alerts))}]"
+    table = (
+        table.replace(quoted(EXAMPLE_AGENCY), quoted(name))
+        .replace('"TVD"', quoted(prefix))
+        .replace("TVD-", f"{prefix}-")
+    )
+    ways = f"alerts = [{', '.join(map(quoted, alerts))}]".ljust(31)
     table = re.sub(r"^alerts = \[.*?\]", lambda _: ways, table, flags=re.MULTILINE)
+    from broker.rules.agency import Scope  # with pydantic: only where it is needed
+
     scopes = ", ".join(quoted(one) for one in Scope)
     key = f"{{ name = {quoted(KEY_NAME)}, sha256 = {quoted(digest)}, scopes = [{scopes}] }}"
     return re.sub(r"^keys = .*$", lambda _: f"keys = [{key}]", table, flags=re.MULTILINE)
@@ -155,9 +160,19 @@ def _write(path: Path, text: str) -> None:
         raise InvalidInput(f"{path} cannot be written: {error.strerror}.") from None
 
 
-def _told(to: Path, key: str, chosen: Sequence[str]) -> list[str]:
-    [agency] = load(to, {}, load_adapters()).agencies.values()
-    connectable = [one for one in chosen if asks_for_consent(agency.channels[one])]
+def _connectable(written: Path, chosen: Sequence[str]) -> list[str]:
+    """Channels whose account a person connects. Raises `ConfigError`, and leaves no file that cannot be used."""
+    from broker.settings import asks_for_consent, load, load_adapters  # slow: only where they are needed
+
+    try:
+        [agency] = load(written, {}, load_adapters()).agencies.values()
+    except ConfigError:
+        written.unlink()
+        raise
+    return [one for one in chosen if asks_for_consent(agency.channels[one])]
+
+
+def _told(to: Path, key: str, connectable: Sequence[str]) -> list[str]:
     lines = [f"{to} is written. The key to everything, shown only now:", "", f"  export LOA_KEY={key}", ""]
     lines += [
         "Next:",

@@ -12,7 +12,6 @@ from broker.cli.exits import Exit
 from broker.cli.options import AsJson
 from broker.cli.show import print_json, quoted
 from broker.errors import InvalidInput
-from broker.rules.agency import Scope
 
 BYTES = 32
 
@@ -46,6 +45,8 @@ def new_key() -> tuple[str, str]:
 
 
 def checked_scopes(text: str) -> list[str]:
+    from broker.rules.agency import Scope  # with pydantic: only where it is needed
+
     wanted = [one.strip() for one in text.split(",") if one.strip()]
     unknown = [one for one in wanted if one not in list(Scope)]
     if unknown or not wanted:

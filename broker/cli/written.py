@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TextIO
 
-from broker.contract import duration
 from broker.errors import FieldProblem, InvalidInput
 
 STDIN = "-"
@@ -82,6 +81,8 @@ def _read_time(option: str, text: str | None) -> datetime | None:
 
 def moment_of(option: str, text: str | None, now: datetime) -> str | None:
     """As `time_of`, or a time from now such as `2h`."""
+    from broker.contract import duration  # with pydantic: only where it is needed
+
     span = duration(text) if text else None
     return (now + span).isoformat() if isinstance(span, timedelta) else time_of(option, text)
 

@@ -146,7 +146,8 @@ def test_check_says_what_the_example_does_and_where_it_is_weak(loa: Loa):
     assert "When Facebook fails, is known to be down or is not live after 15 s: partner." in words
     assert "2 outside operators, 1 of them domestic, within 60 s" in words
     assert "Single point of failure: when the domestic path is cut (zalo, partner and people)" in words
-    assert "channels.facebook.app_secret is still the example's" in words
+    for key in ("agency.name", "channels.facebook.app_secret"):
+        assert f"{key} is still the example's" in words
     assert "This configuration can work once your own values are in it." in words
     assert "calls a day" in words
     found = loa("check", "--config", str(EXAMPLE), "--json").json

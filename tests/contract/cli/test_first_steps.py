@@ -67,6 +67,7 @@ def test_init_overwrites_nothing(loa: Loa, tmp_path: Path):
         (("--channels", "site,fax"), "'fax' is not among them"),
         (("--channels", ","), "name one to post to"),
         (("--prefix", "tvd1"), "two to five capital letters"),
+        (("--url", "tin.example"), "channels.site.url: write the whole address"),
     ],
 )
 def test_init_refuses_what_cannot_work(loa: Loa, tmp_path: Path, arguments: tuple[str, ...], told: str):
