@@ -49,8 +49,6 @@ class BrokenDisk:
     acknowledged_after: list[str] = field(default_factory=list)
     unrecorded: int = 0
     """Outcomes it wrote to stderr because the disk could not take them."""
-    known_sends: int = 0
-    """Sends that were under way when the disk failed, by the platforms' logs."""
 
 
 async def broken_disk(folder: Path, nth: int, seed: int) -> BrokenDisk:

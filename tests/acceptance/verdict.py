@@ -15,7 +15,6 @@ from adapters.emulators.log import PlatformLog, Post
 if TYPE_CHECKING:
     from tests.acceptance.rig import Submission
 
-PROVABLE = frozenset({"partner", "threads", "instagram", "tiktok", "youtube", "vneid"})
 LISTED = frozenset({"facebook", "zalo", "pictures"})
 BLIND = frozenset({"telegram", "people", "zalo_push"})
 ARRIVES_WITHIN_S = 2.0
