@@ -17,6 +17,7 @@ from broker.engine.dispatcher import Dispatcher
 from broker.engine.inbox import alter_for
 from broker.engine.switches import Point, Switches
 from broker.engine.writer import Lane, Writer
+from broker.errors import StoreError
 from broker.model import Case, Delivery
 from broker.rules.delivery import Policy
 from broker.rules.timing import policy_for
@@ -62,13 +63,18 @@ class Owner:
         await self.taken_in(entry.announcement_id)
 
     async def taken_in(self, announcement_id: str) -> None:
-        """Waits until everything the inbox holds about this announcement is settled, unless another run owns it."""
+        """Waits until everything the inbox holds about this announcement is settled, unless another run owns it.
+
+        Raises `StoreError` if that takes too long: it is stored, and nobody may be told yet that it holds.
+        """
         if not self._dispatcher.holds(announcement_id):
             await self._load_or_adopt(announcement_id)
         settled = [f for f, about in await self._take_inbox() if about == announcement_id]
         if settled:
-            await asyncio.wait(settled, timeout=SETTLED_WITHIN.total_seconds())
+            _, unsettled = await asyncio.wait(settled, timeout=SETTLED_WITHIN.total_seconds())
             self._switches.at(Point.INBOX_SETTLED)
+            if unsettled:
+                raise StoreError("It is stored, and the disk is slow to let it be carried out: ask again in a second.")
         else:
             self._dispatcher.tell(announcement_id, unchanged)
 

@@ -49,6 +49,13 @@ def test_what_was_replaced_while_an_attempt_connects_does_not_leave():
     assert len(play(world).platforms["meta"].copies) == 1
 
 
+def test_what_was_replaced_does_not_go_on_after_a_frozen_broker_said_so():
+    """On a slow disk, frozen between the commit and what the replacement does to the old one's second step."""
+    two_steps = channel("meta", Kind.PREPARED_LIST)
+    frozen = Strike(Blow.FREEZE, 30.4, 20.0, 1)
+    play(replace(scene([two_steps], news(0, 30), news(1, 30.15, replaces=0), strikes=[frozen]), disk_s=0.15))
+
+
 def test_attempts_keep_the_rate_however_long_their_intents_take_to_the_disk():
     world = scene([channel("meta", Kind.LIST, rate_per_s=1.0)], *(news(n, 30 + n / 100) for n in range(6)))
     play(replace(world, disk_s=0.3))

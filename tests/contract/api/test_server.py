@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 
 import aiohttp
@@ -23,6 +24,7 @@ from adapters.emulators.webhook import WebhookEmulator
 from broker import core
 from broker.api import Options, create_app
 from broker.api.problems import CATALOGUE, problem_of
+from broker.engine import owner
 from broker.errors import LoaError, Overloaded, StoreError, StoreFull
 from broker.settings import load, load_adapters
 from broker.wiring import open_broker
@@ -229,6 +231,19 @@ async def test_a_disk_that_does_not_answer_makes_the_broker_unready(room, monkey
         assert (await room.get("/healthz", key=None)).status == 200
     assert (await waiting).status == 202
     await _until(room, 200)
+
+
+async def test_what_is_not_settled_in_time_is_not_confirmed(room, monkeypatch):
+    wrong, old = (await room.announce())["id"], (await room.announce())["id"]
+    body, headers = {**NEWS, "route": "quick", "replaces": old}, {"Idempotency-Key": "new"}
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, "SETTLED_WITHIN", timedelta(0))
+        taken_back = await room.post(f"/v1/announcements/{wrong}/withdrawal", {})
+        replaced = await room.post("/v1/announcements", body, headers=headers)
+    assert {(each.status, each.code) for each in (taken_back, replaced)} == {(503, "store_unavailable")}
+    assert (await room.post(f"/v1/announcements/{wrong}/withdrawal", {})).json["withdrawn_at"]
+    assert (await room.post("/v1/announcements", body, headers=headers)).headers["Idempotency-Replayed"] == "true"
+    assert (await room.get(f"/v1/announcements/{old}")).json["replaced_by"]
 
 
 async def _until(room: Newsroom, status: int) -> Answer:
