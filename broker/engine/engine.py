@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -31,7 +32,7 @@ from broker.engine.pauses import PAUSED, Pause, Pauses
 from broker.engine.rehearsals import REHEARSED, Rehearser
 from broker.engine.switches import Point, Switches
 from broker.engine.writer import Writer
-from broker.errors import StoreError
+from broker.errors import StoreError, StoreFull
 from broker.model import Announcement, Case, Delivery, Event, Post, Role, StepClass
 from broker.rules.agency import Agency
 from broker.rules.delivery import keeps_its_words
@@ -41,7 +42,7 @@ from broker.values import replace
 
 log = structlog.get_logger("loa.engine")
 
-POLL = timedelta(seconds=1)
+POLL, SWEEP = timedelta(seconds=1), timedelta(minutes=1)
 NEWEST_LATE_COPIES = 5
 LATE_MARK_AFTER = timedelta(minutes=15)
 
@@ -128,10 +129,9 @@ class Engine:
         self.alerter.start(await self.call(self.store.settings, ALERTS))
         self.monitor.start()
         self.rehearser.start()
-        self._tasks = [
-            asyncio.create_task(self._tend(), name="tend"),
-            asyncio.create_task(self.owner.sweep(), name="sweep"),
-        ]
+        self._tasks = [asyncio.create_task(self._every(self.poll, self._tend), name="tend")]
+        if self.switches.sweep:
+            self._tasks.append(asyncio.create_task(self._every(SWEEP, self.owner.sweep), name="sweep"))
 
     async def _take_up_what_people_said(self) -> None:
         """Pauses, accounts, and what a restore holds back."""
@@ -211,19 +211,22 @@ class Engine:
             pacer.pump()
 
     async def _tend(self) -> None:
+        await self.pauses.end_what_is_over()
+        await self.owner.tend()
+
+    async def _every(self, period: timedelta, work: Callable[[], Awaitable[None]]) -> None:
         while True:
             try:
-                await self.pauses.end_what_is_over()
-                await self.owner.tend()
+                await work()
             except Exception as error:
                 log.error("tending_failed", error=type(error).__name__, detail=str(error))
-            await self.clock.sleep(self.poll.total_seconds())
+            await self.clock.sleep(period.total_seconds())
 
     # what parts ask for
 
     def _refill(self, pacer: Pacer) -> None:
         key = next(k for k, p in self.dispatcher.pacers.items() if p is pacer)
-        self.aside(self._refill_now(key, pacer))
+        self.aside(self._with_space(partial(self._refill_now, key, pacer)))
 
     async def _refill_now(self, key: str, pacer: Pacer) -> None:
         """Finds deliveries that wait for this channel, by index; after an outage only the newest five late copies."""
@@ -263,7 +266,7 @@ class Engine:
         answering = {key for key in keys if key not in down or down[key].half_open}
         self.dispatcher.replan(keys, back=answering)
         for station in map(self.stations.__getitem__, sorted(answering)):
-            self.aside(self.owner.ask_anew(station.agency, station.name))
+            self.aside(self._with_space(partial(self.owner.ask_anew, station.agency, station.name)))
         self.alerter.look()
 
     def _events(self, case: Case, notes: tuple[Event, ...]) -> None:
@@ -304,6 +307,15 @@ class Engine:
         for announcement_id in self.dispatcher.held_ids:
             self.dispatcher.drop(announcement_id)
         self.on_lost()
+
+    async def _with_space(self, work: Callable[[], Awaitable[None]]) -> None:
+        """What takes something over writes: while the disk is full it is tried again and again."""
+        while True:
+            try:
+                await work()
+                return
+            except StoreFull:
+                await self.clock.sleep(self.poll.total_seconds())
 
     def aside(self, work: Coroutine[Any, Any, None]) -> None:
         """Runs it beside everything else."""

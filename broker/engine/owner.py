@@ -27,7 +27,6 @@ CLAIM = 200
 INBOX, ALL = 500, 1_000_000
 """Entries of the inbox read at a time; a claim must know all of its own."""
 SETTLED_WITHIN = timedelta(seconds=10)
-SWEEP = timedelta(minutes=1)
 ROOM_AFTER = timedelta(seconds=1)
 """When memory is full of what is under way, there may be room again after this."""
 
@@ -189,19 +188,17 @@ class Owner:
             await self._take_over(left)
 
     async def sweep(self) -> None:
-        """Every minute: what this run owns must be what it holds or knows to wait in the store."""
-        while self._switches.sweep:
-            await self._clock.sleep(SWEEP.total_seconds())
-            held = self._dispatcher.held_ids
-            owned = await self._call(self._store.owned, self._run_id)
-            for lost in held - owned:
-                case = self._dispatcher.case(lost)
-                if case is not None and case.announcement.closed_at is None:
-                    self._dispatcher.drop(lost)
-            unheld = sorted(owned - self._dispatcher.held_ids)
-            await self.hold(unheld[: self._dispatcher.room])
-            if self._dispatcher.trusts_no_key:
-                await self._forget_clocks()
+        """What this run owns must be what it holds or knows to wait in the store."""
+        held = self._dispatcher.held_ids
+        owned = await self._call(self._store.owned, self._run_id)
+        for lost in held - owned:
+            case = self._dispatcher.case(lost)
+            if case is not None and case.announcement.closed_at is None:
+                self._dispatcher.drop(lost)
+        unheld = sorted(owned - self._dispatcher.held_ids)
+        await self.hold(unheld[: self._dispatcher.room])
+        if self._dispatcher.trusts_no_key:
+            await self._forget_clocks()
 
     async def _forget_clocks(self) -> None:
         """The clock was set back since an earlier run. Once all it left is decided, the age of keys is known again."""

@@ -68,6 +68,10 @@ class Disk(SqliteStore):
         self._need_space()
         return super().renew_run(run_id, lease)
 
+    def forget_clocks(self, run_id: str) -> bool:
+        self._need_space()
+        return super().forget_clocks(run_id)
+
     def end_run(self, run_id: str) -> None:
         self._need_space()
         super().end_run(run_id)
