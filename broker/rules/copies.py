@@ -63,8 +63,8 @@ def _with_second_copy(late: Live, d: Delivery) -> Live:
 def looked_back(d: Delivery, outcome: Finding, policy: Policy, now: datetime) -> Delivery:
     """A look that began before a withdrawal still shows what is there; when to delete it is no longer its affair."""
     match outcome:
-        case Live(platform_id, extra=()) if counts_copies(d) and not d.extra and platform_id != d.platform_id:
-            return _looked_in_vain(replace(d, asks=d.asks + 1), policy, now)  # a second copy, or another name of ours
+        case Live() if _counts_another(d, outcome) and not policy.withdrawn:
+            return _looked_in_vain(replace(d, asks=d.asks + 1), policy, now)
         case Live(platform_id, url, seen, extra):
             seen_now = replace(d, url=url or d.url, seen=seen or d.seen)
             if extra and extra != d.extra:
@@ -89,6 +89,11 @@ def looked_back(d: Delivery, outcome: Finding, policy: Policy, now: datetime) ->
             return _looked_in_vain(d, policy, now)
         case _:
             return ask_again(d, policy, now)
+
+
+def _counts_another(d: Delivery, listed: Live) -> bool:
+    """A list that shows a copy and not the one we know: a second one, or ours by another name."""
+    return counts_copies(d) and not (d.extra or listed.extra) and listed.platform_id != d.platform_id
 
 
 def _looked_in_vain(d: Delivery, policy: Policy, now: datetime) -> Delivery:

@@ -337,6 +337,14 @@ def test_copies_that_could_not_be_counted_after_a_repeat_are_reported(outcome: F
     assert (d.state, d.reason.key) == (S.LIVE, "uncounted")
 
 
+@pytest.mark.parametrize("outcome", [Live("p1"), Live("p7"), Live("p1", extra=("p2",)), NOT_SEEN, REFUSED, HIDDEN])
+def test_a_look_that_is_answered_after_the_withdrawal_sets_no_time(outcome: Finding):
+    taken_back = replace(policy(), withdrawn=True)
+    d = delivery(S.LIVE, repeats=1, seen=Seen.ACCOUNT, live_at=at(0), next_at=at(7))
+    after = settle(d, Verb.FIND, outcome, taken_back, at(61))
+    assert (after.state, after.next_at) == (S.LIVE, at(7))
+
+
 def found(outcome: Finding, seconds: float = 3600, **changes: Any) -> State:
     return settle(delivery(S.CHECKING, **changes), Verb.FIND, outcome, policy(), at(seconds)).state
 
