@@ -56,24 +56,24 @@ class Owner:
     # what others tell
 
     async def put_in(self, entry: InboxEntry) -> None:
-        """Makes an entry durable, then waits until it is settled, if this run owns the announcement."""
+        """Makes an entry durable, then waits until it is settled, as `taken_in` does."""
         await self._writer.write(entry, Lane.OUTCOMES)
         self._switches.at(Point.INBOX_DURABLE)
         await self.taken_in(entry.announcement_id)
 
     async def taken_in(self, announcement_id: str) -> None:
-        """Waits until everything the inbox holds about this announcement is settled, unless another run owns it.
+        """Waits until everything the inbox holds about this announcement is settled.
 
-        Raises `StoreError` if that takes too long: it is stored, and nobody may be told yet that it holds.
+        Raises `StoreError` if that takes too long, or is another run's to do: nobody may be told yet that it holds.
         """
         if not self._dispatcher.holds(announcement_id):
             await self._load_or_adopt(announcement_id)
         settled = [f for f, about in await self._take_inbox() if about == announcement_id]
         if settled:
-            _, unsettled = await asyncio.wait(settled, timeout=SETTLED_WITHIN.total_seconds())
+            await asyncio.wait(settled, timeout=SETTLED_WITHIN.total_seconds())
             self._switches.at(Point.INBOX_SETTLED)
-            if unsettled:
-                raise StoreError("It is stored, and the disk is slow to let it be carried out: ask again in a second.")
+            if not all(each.done() and each.result() for each in settled):
+                raise StoreError("It is stored, and not yet carried out: ask again in a second.")
         else:
             self._dispatcher.tell(announcement_id, unchanged)
 
