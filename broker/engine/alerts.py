@@ -123,7 +123,10 @@ class Alerter:
             self._wake.set()
 
     async def tell(self, episode: Episode, reason: Reason, nth: int = 0, *, page: str | None = None) -> bool:
-        """Sends one message by up to two ways; True if at least one took it. `page`: what the desk should look at."""
+        """Sends one message by up to two ways; True if at least one took it, or the agency has none but the log.
+
+        `page`: what the desk should look at.
+        """
         agency = self.agencies[episode.agency]
         stations = [s for s in self.stations.values() if s.agency == agency.key and s.name in agency.alerts]
         chosen = ways(episode, [(s.key, s.channel.profile) for s in stations], self.monitor.view)
@@ -132,7 +135,7 @@ class Alerter:
         log.warning("alert", agency=agency.key, episode=episode.key, text=said["en"], ways=chosen)
         tag = f"{episode.key}-{episode.since.isoformat()}-{reason.key}-{nth}"
         sent = await asyncio.gather(*(self._send(self.stations[key], agency, text, tag, page) for key in chosen))
-        return any(sent)
+        return any(sent) or not stations
 
     # what is open
 

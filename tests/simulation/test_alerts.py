@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from structlog.testing import capture_logs
 
 from broker.rules.agency import Agency
 from broker.values import replace
@@ -80,6 +81,14 @@ def test_a_restart_in_the_middle_tells_nobody_twice(blow: Blow, at: float):
     found, outcome = told([*meta(Spell(T.REFUSED, 0, 300)), ZALO, X], news(0, 30), news(1, 200), strikes=strikes)
     assert len(outcome.lives) == 2
     assert [text.split(" since")[0].split(";")[0] for text in once(found)] == ["Meta is down", "Meta works again"]
+
+
+def test_the_log_of_an_agency_without_ways_tells_it_once_as_well():
+    extra = {"agencies": {AGENCY: replace(AGENCY_WITH_PEOPLE, alerts=())}}
+    with capture_logs() as logged:
+        simulate(scene([*meta(Spell(T.REFUSED, 0, 300)), ZALO, X], news(0, 30)), Sabotage(extra=extra))
+    said = [entry["text"] for entry in logged if entry["event"] == "alert"]
+    assert [text.split(" since")[0].split(";")[0] for text in said] == ["Meta is down", "Meta works again"]
 
 
 def test_many_unconfirmed_copies_are_one_message():
