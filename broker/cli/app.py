@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from broker.cli import announce, channels, connect, init, keeping, keys, look, record, sandbox, server
+from broker.cli import announce, channels, connect, init, keeping, keys, record, sandbox, server, status
 from broker.cli.demo import demo
 from broker.cli.exits import MEANINGS, Exit, as_problem, exit_of, told
 from broker.cli.show import prepare_output, print_json, whisper
@@ -27,7 +27,14 @@ UsageError: Any = typer.BadParameter.__bases__[0]
 
 Command = Callable[..., int]
 GROUPS: Mapping[str, tuple[Command, ...]] = {
-    "Announcements": (announce.send, announce.preview, look.status, record.record, announce.withdraw, announce.resolve),
+    "Announcements": (
+        announce.send,
+        announce.preview,
+        status.status,
+        record.record,
+        announce.withdraw,
+        announce.resolve,
+    ),
     "Channels": (
         channels.channels,
         connect.connect,

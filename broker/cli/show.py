@@ -143,7 +143,7 @@ def table(*columns: str) -> Table:
 def goal_told(report: Mapping[str, Any]) -> str:
     """Goal and what has come of it, in one line."""
     goal = report["goal"]
-    wanted = f"{goal['operators']} outside operators"
+    wanted = f"{goal['operators']} outside operator{'s' if goal['operators'] > 1 else ''}"
     if goal["domestic"]:
         wanted += f", {goal['domestic']} of them domestic"
     if goal["met_at"]:
