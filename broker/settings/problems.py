@@ -33,6 +33,11 @@ TELLING: Mapping[str, str] = {
 """Our words for pydantic's kinds of error; others keep pydantic's message, which never shows the value."""
 
 
+FORMS: Mapping[str, str] = {
+    "^https?://": "is no web address: write it like https://tin.example",
+    r"^\d+$": "is no number of an account: write its digits only",
+}
+"""By the beginning of a pattern that a text must have."""
 _MANNERS = re.compile(r"^(Value error, |(Input|String|Value) (?=should ))")
 
 
@@ -53,14 +58,26 @@ class Problems:
     def add_all(self, error: ValidationError, model: type[BaseModel], at: Location = ()) -> None:
         for one in error.errors(include_url=False, include_context=False, include_input=False):
             inner = tuple(part for part in one["loc"] if part != "[key]")
-            self.add((*at, *inner), _told(one["type"], one["msg"], inner, model))
+            told = _told(one["type"], one["msg"], inner, model)
+            if inner:
+                self.add((*at, *inner), told)
+            else:
+                self.add_said(told, model, at)
+
+    def add_said(self, problem: str, model: type[BaseModel], at: Location) -> None:
+        """What was said of a whole table; where it begins with a key (`secret: …`), it is about that one."""
+        key, _, rest = problem.partition(": ")
+        if rest and key in model.model_fields:
+            self.add((*at, key), rest)
+        else:
+            self.add(at, problem)
 
 
 def _told(kind: str, message: str, location: Location, model: type[BaseModel]) -> str:
     if kind == "extra_forbidden":
         return f"unknown key{meant(str(location[-1]), _keys(model, location[:-1]))}"
-    if kind == "string_pattern_mismatch" and "'^https?://" in message:
-        return "is no web address: write it like https://tin.example"
+    if kind == "string_pattern_mismatch":
+        return next((told for pattern, told in FORMS.items() if f"'{pattern}" in message), _MANNERS.sub("", message))
     return TELLING.get(kind) or _MANNERS.sub("", message)
 
 

@@ -128,7 +128,7 @@ def _account(agency: str, name: str, raw: Table, adapters: Registry, found: Prob
     except ValidationError as error:
         found.add_all(error, adapter.Settings, at)
     except ValueError as error:
-        found.add(at, str(error))
+        found.add_said(str(error), adapter.Settings, at)
     except Exception as error:  # anybody's code; its message may hold a secret
         found.add(at, f"its adapter breaks with these settings ({type(error).__name__}): tell the adapter's author")
     return None
@@ -159,8 +159,8 @@ def _agency(key: str, group: Group, accounts: Mapping[str, _Account], found: Pro
         if name not in channels:
             found.add((*at, "agency", "alerts"), f"there is no channel `{name}`{meant(name, channels)}")
     for name, one in channels.items():
-        if (holder := one.settings.token_of) and holder not in channels:
-            found.add((*at, "channels", name, "token_of"), f"there is no channel `{holder}`{meant(holder, channels)}")
+        if problem := _about_holder(one, channels):
+            found.add((*at, "channels", name, "token_of"), problem)
     posting = {name: one.channel for name, one in channels.items() if name not in section.alerts}
     if not posting:
         found.add((*at, "channels"), "there is no channel to post to: add one, for example site, facebook or zalo")
@@ -179,6 +179,19 @@ def _agency(key: str, group: Group, accounts: Mapping[str, _Account], found: Pro
         look=_look(section, (*at, "agency"), found),
         media=_media(group.media, accounts, section.alerts),
     )
+
+
+def _about_holder(one: ConfiguredChannel, channels: Mapping[str, ConfiguredChannel]) -> str | None:
+    """What is wrong with the channel whose token this one uses."""
+    holder = one.settings.token_of
+    if holder is None:
+        return None
+    if holder not in channels:
+        return f"there is no channel `{holder}`{meant(holder, channels)}"
+    operator = one.channel.profile.operator
+    if channels[holder].channel.profile.operator != operator:
+        return f"`{holder}` is no channel of {operator}: name the one that holds this account's token"
+    return None
 
 
 def _look(section: AgencySection, at: Location, found: Problems) -> Look:

@@ -274,10 +274,10 @@ def test_an_adapter_is_imported_only_when_a_channel_needs_it(adapters):
             SMALL + "usual = '9999999d'\n",
             "channels.paper.usual: must be a time from 0 to ten years (DIR/loa.toml)",
         ),
-        (SMALL.replace('"out"', '"/"'), "channels.paper: folder: choose one of your own (DIR/loa.toml)"),
+        (SMALL.replace('"out"', '"/"'), "channels.paper.folder: choose one of your own (DIR/loa.toml)"),
         (
             SMALL + "copies = 10\n",
-            "channels.paper: copies: the disk is too small for more than nine (DIR/loa.toml)",
+            "channels.paper.copies: the disk is too small for more than nine (DIR/loa.toml)",
         ),
         (
             SMALL + "copies = 0\n",

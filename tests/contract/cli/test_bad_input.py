@@ -239,6 +239,22 @@ def test_every_problem_of_a_configuration_is_named_at_once(loa: Loa, tmp_path: P
     assert len(problems) >= 3
 
 
+def test_a_wrong_setting_is_named_with_where_it_was_set(loa: Loa, tmp_path: Path):
+    wrong = {"PARTNER__SECRET": "geheim", "FACEBOOK__PAGE_ID": "Tin", "TELEGRAM__TOKEN_OF": "zalo"}
+    variables = {f"LOA_CHANNELS__{name}": value for name, value in wrong.items()}
+    said = loa("check", "--config", str(EXAMPLE), **variables)
+    assert (said.code, "geheim" in said.err) == (2, False)
+    for told in (
+        "channels.partner.secret: write whsec_",
+        "channels.facebook.page_id: is no number of an account: write its digits only",
+    ):
+        assert told in said.err
+    for name in wrong.keys() - {"TELEGRAM__TOKEN_OF"}:
+        assert f"(variable LOA_CHANNELS__{name})" in said.err
+    said = loa("check", "--config", str(EXAMPLE), LOA_CHANNELS__PARTNER__SECRET="", LOA_CHANNELS__FACEBOOK__PAGE_ID="1")
+    assert "channels.telegram.token_of: `zalo` is no channel of telegram" in said.err
+
+
 def test_a_goal_out_of_reach_is_an_error_at_start(loa: Loa, tmp_path: Path):
     config = tmp_path / "loa.toml"
     text = EXAMPLE.read_text(encoding="utf-8").replace("goal = { operators = 2", "goal = { operators = 9")
