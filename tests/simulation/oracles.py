@@ -259,7 +259,7 @@ class Judge:
                     yield Finding("sent while paused", f"{announcement_id} on {pause.channel} at {at:.1f}")
         for name, platform in self._o.platforms.items():
             for refusal in platform.refusals:
-                known, most = refusal.at + 2, refusal.until - (refusal.until - refusal.at) * 0.1
+                known, most = refusal.heard_at + 2, refusal.until - (refusal.until - refusal.heard_at) * 0.1
                 for at, run, announcement_id in platform.begun:
                     if run == refusal.run and known + 2 * self._world.disk_spikes_s < at < most:
                         yield Finding("too soon after 429", f"{announcement_id} on {name} at {at:.1f}")

@@ -142,7 +142,7 @@ class Refusal:
     """The platform asked us to come later."""
 
     run: str
-    at: float
+    heard_at: float
     until: float
 
 
@@ -219,14 +219,16 @@ class Platform:
     def _arrived(
         self, verb: Verb, job: Job, work: Callable[[], Finding], answer: asyncio.Future[Finding], run: str
     ) -> None:
-        reply = self._answer(verb, work, run)
+        reply = self._answer(verb, work)
         self.trace.add(self.name, verb.value, job.reference, f"attempt {job.attempt}", f"step {job.step}", reply)
         self.on_arrival(run)
         if reply is not None:
-            wait = self.rng.uniform(5, 14) if self._meets(T.SLOW) else self._latency()
+            wait, now = self.rng.uniform(5, 14) if self._meets(T.SLOW) else self._latency(), self.loop.time()
+            if isinstance(reply, Throttled):
+                self.refusals.append(Refusal(run, now + wait, now + reply.retry_after.total_seconds()))
             self.loop.call_later(wait, _set, answer, reply)
 
-    def _answer(self, verb: Verb, work: Callable[[], Finding], run: str = "-") -> Finding | None:
+    def _answer(self, verb: Verb, work: Callable[[], Finding]) -> Finding | None:
         """What it does and says to a request that came in; None: it says nothing."""
         if self._meets(T.HANGS):
             return None
@@ -234,15 +236,15 @@ class Platform:
             return Uncertain(Fault.SERVER, "HTTP 500")
         if self._meets(T.LOGGED_OUT):
             return Denied("logged out: connect the account again")
-        return self._posted(run, work) if verb is Verb.PUBLISH else work()
+        return self._posted(work) if verb is Verb.PUBLISH else work()
 
-    def _posted(self, run: str, work: Callable[[], Finding]) -> Finding | None:
+    def _posted(self, work: Callable[[], Finding]) -> Finding | None:
         if self._meets(T.POSTS_FAIL):
             return Uncertain(Fault.SERVER, "HTTP 500")
         if self._meets(T.POSTS_LOGGED_OUT):
             return Denied("this account may not post")
         if self._meets(T.THROTTLED):
-            return self._throttled(run)
+            return Throttled(timedelta(seconds=round(self.rng.uniform(5, 60))))
         if self._meets(T.REJECTS):
             return Rejected("policy", "against the rules")
         if self._meets(T.RUNS_LATER):
@@ -252,11 +254,6 @@ class Platform:
         if self._meets(T.ANSWER_LOST):
             return None
         return Uncertain(Fault.SERVER, "HTTP 502") if self._meets(T.FAILS_AFTER) else reply
-
-    def _throttled(self, run: str) -> Throttled:
-        wait_s, now = round(self.rng.uniform(5, 60)), self.loop.time()
-        self.refusals.append(Refusal(run, now, now + wait_s))
-        return Throttled(timedelta(seconds=wait_s))
 
     def _meets(self, trouble: Trouble) -> bool:
         if not self.spells or not self.in_trouble(trouble):
