@@ -63,7 +63,7 @@ class Actions:
         ready = delivery.next_at is None or delivery.next_at <= now
         if delivery.channel in held.busy or delivery.channel in held.permits or not ready or self.is_stopped:
             return False
-        if self._changes.is_cut_off(delivery):
+        if self._changes.is_cut_off(held.case, delivery):
             return False
         if held.case.is_ahead(now) and not held.case.announcement.withdrawn_at:
             return False

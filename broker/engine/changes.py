@@ -44,7 +44,7 @@ class Changes:
         delivery = case.deliveries[channel]
         policy = self._policy(case, delivery)
         ready = delivery.next_at is None or delivery.next_at <= now
-        wanted = policy is not None and ready and not self.is_cut_off(delivery)
+        wanted = policy is not None and ready and not self.is_cut_off(case, delivery)
         if policy is None or not wanted or verb_for(delivery, policy) is not Verb.PUBLISH:
             return case
         return case.having([begin(self._recompose(case.announcement, delivery), policy, now)])
@@ -82,10 +82,12 @@ class Changes:
             delivery = checked if self._switches.crash_is_checking else unsent(delivery, policy, now)
         return as_found(delivery, policy, self._began_at, now, clock_set_back=self.clock_set_back)
 
-    def is_cut_off(self, delivery: Delivery) -> bool:
+    def is_cut_off(self, case: Case, delivery: Delivery) -> bool:
         """It failed for what seems to be our own network: it waits for anybody outside to answer, which probes find."""
-        suspected = self._monitor.view.own_network_since is not None
-        return suspected and delivery.cause in (Cause.OUTAGE, Cause.OWN_NETWORK)
+        if self._monitor.view.own_network_since is None or delivery.cause not in (Cause.OUTAGE, Cause.OWN_NETWORK):
+            return False
+        channel = self._stations.of(case.announcement.agency).get(delivery.channel)
+        return channel is None or not channel.profile.own
 
     def _policy(self, case: Case, delivery: Delivery) -> Policy | None:
         """None for a channel that is no longer configured: nothing changes it."""

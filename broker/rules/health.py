@@ -61,7 +61,7 @@ def view(members: Mapping[str, Member], now: datetime, witnesses_silent: bool | 
         return View(media)
     own_since = _own_network(members.values(), failing, witnesses_silent)
     if own_since is not None:
-        failing_themselves = {m.key: m for m in failing if not _is_silent(m.health)}
+        failing_themselves = {m.key: m for m in failing if m.profile.own or not _is_silent(m.health)}
         return View(media | _downs(failing_themselves, {}, now), own_since)
     suspects = [d for d, n in Counter(d for m in failing for d in m.domains).items() if n >= OPENS_AFTER]
     shared = {d: [m for m in members.values() if d in m.domains] for d in suspects}

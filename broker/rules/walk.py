@@ -248,13 +248,17 @@ class Walk:
         """A delivery whose channel is down waits, and says for what and until when."""
         down = self.down(d.channel)
         if down is None:
-            blind = self.health.own_network_since is not None and d.cause is Cause.OUTAGE
-            return replace(d, cause=Cause.OWN_NETWORK, reason=Reason("own_network")) if blind else d
+            return replace(d, cause=Cause.OWN_NETWORK, reason=Reason("own_network")) if self._is_cut_off(d) else d
         if not _says_more(down, d):
             return d
         owed = d.role is Role.POST_TO and self.route.late_copies is not None
         until = {"until": useful_until(self.announcement, d).isoformat()} if owed else {}
         return replace(d, cause=down.cause, reason=Reason("parked_down", {**down_reason(down).args, **until}))
+
+    def _is_cut_off(self, d: Delivery) -> bool:
+        """It failed outside while our own network is suspected; our own site is not behind that."""
+        outside = d.channel not in self.channels or not self.channels[d.channel].profile.own
+        return outside and self.health.own_network_since is not None and d.cause is Cause.OUTAGE
 
 
 @lru_cache(maxsize=1024)

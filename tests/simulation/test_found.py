@@ -91,6 +91,14 @@ def test_when_our_own_network_is_cut_off_nothing_is_tried_again_and_again():
     assert max(len(platform.begun) for platform in outcome.platforms.values()) <= 3
 
 
+def test_the_own_site_gets_its_copy_when_it_answers_though_our_network_is_cut_off():
+    outside = [channel(name, Kind.LIST, Spell(Trouble.REFUSED, 25, 600)) for name in ("meta", "google", "x", "vng")]
+    site = channel("site", Kind.SITE, Spell(Trouble.REFUSED, 25, 200), operator="own")
+    outcome = play(scene([*outside, site], late_copies=timedelta(minutes=20)))
+    [copy] = outcome.platforms["site"].copies
+    assert copy.made_at < START + timedelta(seconds=300)
+
+
 @pytest.mark.parametrize("hangs_up_after", [0.0, 0.001, 0.1])
 def test_a_client_that_hangs_up_takes_no_permit_with_it(hangs_up_after: float):
     one_at_a_time = channel("meta", Kind.LIST, max_in_flight=1)
