@@ -173,6 +173,7 @@ def _warnings(agency: Agency) -> Iterator[str]:
     if not agency.keys:
         yield "Nobody can announce over HTTP: [agency] keys is empty; `loa key new` makes a key."
     yield from _about_tokens(agency)
+    yield from _about_paths(agency)
     yield from _about_media(agency)
     yield from _about_alerts(agency)
 
@@ -187,6 +188,14 @@ def _about_tokens(agency: Agency) -> Iterator[str]:
         if holder != name:
             shut_out = f"{holder} and {name} have one refresh token, and whichever uses it first shuts the other out"
             yield f'{shut_out}: set token_of = "{holder}" for {name}.'
+
+
+def _about_paths(agency: Agency) -> Iterator[str]:
+    abroad = [name for name, c in agency.posting.items() if c.domestic and c.profile.path is Path.INTERNATIONAL]
+    if abroad:
+        said = "is domestic, and its servers are" if len(abroad) == 1 else "are domestic, and their servers are"
+        advice = 'set path = "domestic" where they stand at home, so that a cut cable is not taken to cut them off'
+        yield f"{listed(abroad)} {said} thought to stand abroad: {advice}."
 
 
 def _about_media(agency: Agency) -> Iterator[str]:

@@ -238,6 +238,13 @@ def test_check_says_what_every_failure_does(loa: Loa, tmp_path: Path):
     assert set(failures) == {("operator", "meta"), ("operator", "vng")}
 
 
+@pytest.mark.parametrize(("path", "warns"), [("", True), (', path = "domestic"', False)])
+def test_check_asks_where_a_domestic_partners_servers_stand(loa: Loa, tmp_path: Path, path: str, warns: bool):
+    partner = f'partner = {{ adapter = "webhook", url = "https://doitac.vn/h", country = "VN"{path} }}'
+    said = " ".join(loa("check", "--config", written(tmp_path, "[]", ZALO, partner)).out.split())
+    assert ("partner is domestic, and its servers are thought to stand abroad" in said) is warns
+
+
 def test_check_ends_with_1_when_nothing_counts_at_all(loa: Loa, tmp_path: Path):
     said = loa("check", "--config", written(tmp_path, "[]", 'telegram = { chat_id = "@tinvidu" }'))
     assert said.code == 1
