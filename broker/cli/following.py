@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
 from typing import Any, Protocol, Self, TextIO
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.live import Live
 
 from broker.cli.client import CONNECT_AGAIN, RETURNS_WITHIN, may_return
-from broker.cli.show import announcement, clock_time, said
+from broker.cli.show import announcement, clock_time, said, whisper
 from broker.errors import LoaError
 
 Report = Mapping[str, Any]
@@ -85,11 +86,14 @@ class _Lines:
     def __exit__(self, *_: object) -> None: ...
 
     def show(self, report: Report, since: Mapping[str, str], event: Mapping[str, Any]) -> None:
-        if self._on is not None:
-            who = event["channel"] or report["reference"]
-            print(
-                f"{clock_time(event['at'])}  {who}  {event['kind']}  {said(event['reason'])}", file=self._on, flush=True
-            )
+        if self._on is None:
+            return
+        who = event["channel"] or report["reference"]
+        line = f"{clock_time(event['at'])}  {who}  {event['kind']}  {said(event['reason'])}"
+        if self._on is sys.stderr:
+            whisper(line)
+        else:
+            print(line, file=self._on, flush=True)
 
 
 class _Table:

@@ -316,6 +316,19 @@ def test_output_that_goes_nowhere_ends_no_command_half_way(command: str, code: i
     assert done.stderr.count("\n") == bool(told)
 
 
+def test_waiting_does_not_depend_on_who_watches(server: Server, tmp_path: Path):
+    words = "--headline Tin --body Bài --route breaking --urgent"
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {sys.executable} -m broker send {words} --wait 2>&1 >told | true"],
+        env={**os.environ, **server.environment, "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert "met after" in (tmp_path / "told").read_text(encoding="utf-8")
+
+
 def test_a_stream_that_lacks_our_letters_gets_what_it_can(tmp_path: Path):
     def shown(*more: str) -> str:
         done = subprocess.run(
