@@ -25,6 +25,8 @@ REFUSES_EVERYTHING = 3
 """One code on this many announcements in a row means that the channel refuses everything."""
 TRIAL_AFTER = (1, 5, 15)
 """Times `probe_every` (at most a minute) until a post may try a channel again that posts opened; the last repeats."""
+TRIAL_LASTS = timedelta(minutes=2)
+"""Of a post that is there for a trial, it is over by then."""
 LAST_PROBE = timedelta(seconds=60)
 """The longest wait between two probes of an open channel."""
 
@@ -230,9 +232,9 @@ def may_try(health: ChannelHealth, now: datetime) -> bool:
 def changes_at(health: ChannelHealth, now: datetime) -> datetime | None:
     """When time alone next changes what this channel's health says: a trial's time comes, a failure grows old."""
     grows_old = health.failed_at + EVIDENCE_FOR if health.failed_at and not is_open(health) else None
-    trial_at = health.trial_at if is_open(health) else None
+    trials = [health.trial_at, health.trial_at + TRIAL_LASTS] if is_open(health) and health.trial_at else []
     media_at = health.media_failed_at + EVIDENCE_FOR if health.media_failed_at else None
-    return min((at for at in (grows_old, trial_at, media_at) if at is not None and at > now), default=None)
+    return min((at for at in (grows_old, *trials, media_at) if at is not None and at > now), default=None)
 
 
 def in_our_time(health: ChannelHealth, now: datetime) -> ChannelHealth:

@@ -14,7 +14,16 @@ from datetime import datetime
 from msgspec import Struct
 
 from broker.outcome import Cause
-from broker.rules.breaker import EVIDENCE_FOR, OPENS_AFTER, Breaker, ChannelHealth, is_open, may_try, refuses_everything
+from broker.rules.breaker import (
+    EVIDENCE_FOR,
+    OPENS_AFTER,
+    TRIAL_LASTS,
+    Breaker,
+    ChannelHealth,
+    is_open,
+    may_try,
+    refuses_everything,
+)
 from broker.rules.domains import MEDIA_HOST, Member, Scope, needs_media_host
 from broker.values import replace
 
@@ -120,7 +129,7 @@ def _is_silent(health: ChannelHealth) -> bool:
 
 def _domain_down(domain: tuple[Scope, str], group: list[Member], now: datetime) -> Down | None:
     scope, name = domain
-    bad = (m for m in group if _is_failing(m.health, now) and not _answers(m.health))
+    bad = (m for m in group if _is_failing(m.health, now) and not _answers(m.health, now))
     failing = [m for m in bad if _speaks(scope, m.health)]
     newly = _newly_together(failing)
     if len(newly) < OPENS_AFTER:
@@ -138,9 +147,11 @@ def _domain_down(domain: tuple[Scope, str], group: list[Member], now: datetime) 
     return Down(scope, name, since, cause, tuple(sorted(m.key for m in newly)))
 
 
-def _answers(health: ChannelHealth) -> bool:
-    """Its probe has recovered: it may wait for a post to prove it, for ever if none is left, but blames nobody."""
-    return health.breaker is Breaker.HALF_OPEN
+def _answers(health: ChannelHealth, now: datetime) -> bool:
+    """Its probe has recovered, or nobody made the trial whose time came: it may wait for a post to prove it, for ever
+    if none is left, but blames nobody."""
+    overdue = may_try(health, now) and health.trial_at is not None and now >= health.trial_at + TRIAL_LASTS
+    return health.breaker is Breaker.HALF_OPEN or overdue
 
 
 def _speaks(scope: Scope, health: ChannelHealth) -> bool:

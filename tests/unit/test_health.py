@@ -131,6 +131,18 @@ def test_an_operator_is_not_blamed_for_a_channel_that_refuses_everything():
     assert found.down["tvd/facebook"].cause is Cause.CONTENT
 
 
+def test_members_whose_trial_nobody_makes_hold_nobody_back():
+    """Found: posts of two failed, none was left to try them again, and what a third owed expired."""
+    known = seen(
+        EVERYONE, *((n, name, ERROR_500) for n in (0, 1) for name in ("facebook", "threads")), verb=Verb.PUBLISH
+    )
+    known = seen(known.values(), *((2, name, UP) for name in ("facebook", "threads")))
+    trial_at = known["tvd/facebook"].health.trial_at
+    assert trial_at is not None
+    assert downs(view(known, trial_at + s(60))) == META_DOWN, "a trial is under way, if there is a post for it"
+    assert downs(view(known, trial_at + s(120))).keys() == {"facebook", "threads"}
+
+
 # who is shut out
 
 
