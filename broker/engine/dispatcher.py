@@ -205,6 +205,11 @@ class Dispatcher:
         return held.case if held else None
 
     @property
+    def stored_ids(self) -> set[str]:
+        """Of those held, the ones that are in the store by now: what is being accepted may not be."""
+        return set(self._held)
+
+    @property
     def held_ids(self) -> set[str]:
         return self._held.keys() | self._accepting
 

@@ -189,9 +189,9 @@ class Owner:
 
     async def sweep(self) -> None:
         """What this run owns must be what it holds or knows to wait in the store."""
-        held = self._dispatcher.held_ids
+        stored = self._dispatcher.stored_ids
         owned = await self._call(self._store.owned, self._run_id)
-        for lost in held - owned:
+        for lost in stored - owned:
             case = self._dispatcher.case(lost)
             if case is not None and case.announcement.closed_at is None:
                 self._dispatcher.drop(lost)

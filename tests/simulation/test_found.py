@@ -350,10 +350,11 @@ class OwnedIsOld(Engine):
         return answer
 
 
-def test_what_is_accepted_while_the_sweep_reads_is_not_taken_for_lost():
+@pytest.mark.parametrize("begun_at", [68.0, 64.8], ids=["while it reads", "before, on a slow disk"])
+def test_what_is_accepted_while_the_sweep_reads_is_not_taken_for_lost(begun_at: float):
     """Found by reading: it was dropped with its gates closed, and taken up a minute later as an ended run's."""
     slow = channel("meta", Kind.NOTHING, nature={"latency_s": 6.0})
-    outcome = simulate(scene([slow], news(0, 68)), Sabotage(engine=OwnedIsOld))
+    outcome = simulate(replace(scene([slow], news(0, begun_at)), disk_s=0.5), Sabotage(engine=OwnedIsOld))
     assert [str(finding) for finding in judge(outcome)] == []
     [case] = outcome.cases.values()
     assert case.deliveries["meta"].state is State.LIVE
