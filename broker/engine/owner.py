@@ -105,7 +105,8 @@ class Owner:
         """Takes the inbox in, claims what others gave back, wakes cases that wait in the store."""
         await self._take_inbox()
         await self._claim()
-        await self._wake_stored()
+        if self._switches.sweep:
+            await self._wake_stored()
 
     async def _claim(self) -> None:
         """Page by page. What an ended run had in flight does not wait for room: quiet cases make it."""

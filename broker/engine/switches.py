@@ -57,6 +57,7 @@ class Switches:
 
     gate: bool = True
     sweep: bool = True
+    """What this run owns and does not hold is looked for in the store: what has something to do now, and all of it."""
     crash_is_checking: bool = True
     acknowledge_first: bool = False
     synchronous: str = "FULL"

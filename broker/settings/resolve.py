@@ -189,7 +189,7 @@ def _about_holder(one: ConfiguredChannel, channels: Mapping[str, ConfiguredChann
     if holder not in channels:
         return f"there is no channel `{holder}`{meant(holder, channels)}"
     operator = one.channel.profile.operator
-    if channels[holder].channel.profile.operator != operator:
+    if one.settings.operator is None and channels[holder].channel.profile.operator != operator:
         return f"`{holder}` is no channel of {operator}: name the one that holds this account's token"
     return None
 

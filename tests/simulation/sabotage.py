@@ -278,7 +278,7 @@ CASES = (
         setting=Setting(spells=LONG_DOWN, news=3),
     ),
     Case(
-        name="no ownership sweep",
+        name="owned and not looked for in the store",
         sabotage=Sabotage(switches=Switches(sweep=False)),
         red=_red("stuck"),
         setting=Setting(strikes=((B.FREEZE, -1, 60), (B.CLAIM_UNKNOWN, 45, 0))),
